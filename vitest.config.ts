@@ -1,0 +1,42 @@
+import { defineConfig } from "vitest/config";
+import { ClosingReporter } from "./test/support/closing-reporter.ts";
+
+/** Seconds that emulation may take for one step of a real VM. */
+const EMULATED_STEP_MS = 600_000;
+
+/** Real servers, shells and browsers, but no VM and no cluster: several may run at a time. */
+const LIGHT = [
+  "test/e2e/pages-*.test.ts",
+  "test/integration/server-{access,attempts,files,observe,proxy,restart,sockets,tls,web-services}.test.ts",
+  "test/integration/terminal-{holder,hub,page}.test.ts",
+];
+
+export default defineConfig({
+  test: {
+    reporters: ["default", new ClosingReporter()],
+    projects: [
+      { test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 30_000 } },
+      {
+        test: {
+          name: "light",
+          include: LIGHT,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          name: "integration",
+          include: ["test/integration/**/*.test.ts", "test/labs/**/*.test.ts", "test/e2e/**/*.test.ts"],
+          exclude: LIGHT,
+          testTimeout: EMULATED_STEP_MS,
+          hookTimeout: EMULATED_STEP_MS,
+          // Real VMs and clusters share two cores: one file after the other.
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
+        },
+      },
+    ],
+  },
+});
