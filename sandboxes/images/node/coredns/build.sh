@@ -1,0 +1,4 @@
+#!/bin/sh
+. /recipe-lib/lib.sh
+. /inputs/go-build.sh
+go_binaries

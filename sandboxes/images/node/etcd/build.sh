@@ -1,0 +1,5 @@
+#!/bin/sh
+. /recipe-lib/lib.sh
+. /inputs/go-build.sh
+go_binaries
+mv /out/server /out/etcd
