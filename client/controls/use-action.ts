@@ -1,0 +1,40 @@
+import { useState, useTransition } from "react";
+
+/** Work that somebody set off: whether it goes on, and how it failed last. */
+export interface Action<Arguments extends unknown[]> {
+  run(...args: Arguments): void;
+  isPending: boolean;
+  /** What the last run threw; gone when the next begins. */
+  error: unknown;
+  /** The arguments of the run that goes on. */
+  running: Arguments | undefined;
+}
+
+/**
+ * Runs work one at a time and keeps its failure for the page to show. The work must not ask the reader anything: React
+ * shows what it changes only when it is done.
+ */
+export function useAction<Arguments extends unknown[]>(
+  work: (...args: Arguments) => Promise<void>,
+): Action<Arguments> {
+  const [isPending, startTransition] = useTransition();
+  const [error, setError] = useState<unknown>(undefined);
+  const [running, setRunning] = useState<Arguments | undefined>(undefined);
+  return {
+    isPending,
+    error,
+    running: isPending ? running : undefined,
+    run(...args) {
+      if (isPending) return;
+      setError(undefined);
+      setRunning(args);
+      startTransition(async () => {
+        try {
+          await work(...args);
+        } catch (failure) {
+          startTransition(() => setError(failure));
+        }
+      });
+    },
+  };
+}

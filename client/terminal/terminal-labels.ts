@@ -1,0 +1,26 @@
+/** Every text a terminal shows, from the page's message catalogue. */
+export interface TerminalLabels {
+  /** Accessible name of the terminal's input, e.g. "Shell on the VM". */
+  terminal: string;
+  connecting: string;
+  /** The page has no connection to the lab server. */
+  offline: string;
+  /** The lab server can't reach the shell's place. Reason and hint come from the server. */
+  lost: string;
+  /** What the shell ended with: 0 is fine, below 0 a signal. */
+  ended: (status: number) => string;
+  newShell: string;
+  /** Another page has the keyboard. */
+  watching: string;
+  takeKeyboard: string;
+  /** The server refused to open the terminal; its message follows. */
+  refused: string;
+  tryAgain: string;
+  search: string;
+  searchNext: string;
+  searchPrevious: string;
+  searchClose: string;
+  searchNothing: string;
+  /** Spoken by a screen reader instead of a flood of lines. */
+  tooMuchOutput: string;
+}

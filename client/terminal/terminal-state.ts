@@ -1,0 +1,10 @@
+/** What a terminal tells its reader, one thing at a time. */
+export type TerminalState =
+  | { kind: "connecting" }
+  | { kind: "open" }
+  /** Another page has the keyboard. `mayTake` is false for one who only looks on. */
+  | { kind: "watching" }
+  | { kind: "offline" }
+  | { kind: "lost"; reason: string; hint: string | undefined }
+  | { kind: "ended"; status: number }
+  | { kind: "refused"; message: string; hint: string | undefined };
