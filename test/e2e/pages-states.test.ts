@@ -1,0 +1,585 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { en } from "../../client/messages/en.ts";
+import { zh } from "../../client/messages/zh.ts";
+import { routes } from "../../server/protocol/http.ts";
+import {
+  expectAccessible,
+  gone,
+  openBrowser,
+  type PageLooks,
+  seen,
+  shellOpen,
+  soon,
+  type TestBrowser,
+  type Visitor,
+} from "./support/browser.ts";
+import {
+  attempt,
+  creatingSandbox,
+  degradedSandbox,
+  erroredVerdict,
+  failedSandbox,
+  failedVerdict,
+  instructor,
+  labs,
+  learner,
+  nobody,
+  readySandbox,
+  room,
+  tasks,
+} from "./support/sample-views.ts";
+import { type ScriptedServer, startScriptedServer } from "./support/scripted-server.ts";
+
+let browser: TestBrowser;
+let server: ScriptedServer;
+
+beforeAll(async () => {
+  [browser, server] = await Promise.all([openBrowser(), startScriptedServer()]);
+});
+
+afterAll(async () => {
+  await browser[Symbol.asyncDispose]();
+  await server[Symbol.asyncDispose]();
+});
+
+beforeEach(() => {
+  Object.assign(server.script, { session: learner, labs, current: null, attempt: attempt(), room: room() });
+  server.script.screens = {};
+  server.script.failures.clear();
+  server.script.files.clear();
+  server.requests.length = 0;
+  server.typed.clear();
+});
+
+async function open(path: string, looks?: PageLooks): Promise<Visitor> {
+  const visitor = await browser.visit(looks);
+  await visitor.page.goto(server.url + path);
+  await seen(visitor.page.getByRole("main"));
+  return visitor;
+}
+
+const open3 = tasks(2).map((task) =>
+  task.id === "disk"
+    ? { ...task, verdict: failedVerdict, hintsShown: ["<p>Look at what <code>df -h</code> says.</p>"] }
+    : task,
+);
+
+describe("accessibility", () => {
+  const states: { name: string; path: string; prepare?: () => void; ready: string }[] = [
+    { name: "join", path: "/join", prepare: () => (server.script.session = nobody), ready: en.join.title },
+    { name: "labs", path: "/", prepare: () => (server.script.current = attempt()), ready: en.labs.title },
+    { name: "lab", path: "/labs/maintenance", ready: "Nodes under maintenance" },
+    { name: "not found", path: "/nowhere", ready: en.notFound.title },
+    {
+      name: "error",
+      path: "/",
+      prepare: () =>
+        server.script.failures.set(routes.labs, {
+          status: 503,
+          code: "docker_unavailable",
+          message: "could not reach docker",
+          hint: "start the Docker service",
+        }),
+      ready: en.failure.codes.docker_unavailable,
+    },
+    {
+      name: "lab page",
+      path: "/attempts/a1",
+      prepare: () => (server.script.attempt = attempt({ tasks: open3 })),
+      ready: "First crossing",
+    },
+    {
+      name: "lab page that comes up",
+      path: "/attempts/a1",
+      prepare: () => (server.script.attempt = attempt({ sandbox: creatingSandbox, tasks: tasks(0) })),
+      ready: en.step.title,
+    },
+    {
+      name: "lab page that is broken",
+      path: "/attempts/a1",
+      prepare: () => (server.script.attempt = attempt({ sandbox: degradedSandbox })),
+      ready: "First crossing",
+    },
+    {
+      name: "room",
+      path: "/instructor",
+      prepare: () => (server.script.session = instructor),
+      ready: en.room.capacity,
+    },
+  ];
+
+  test.each(states)("$name", async ({ name, path, prepare, ready }) => {
+    prepare?.();
+    await using visitor = await open(path);
+    await seen(visitor.page.getByRole("heading", { name: ready }));
+    await expectAccessible(visitor.page, name);
+    const isWide = await visitor.page.evaluate(
+      () => document.documentElement.scrollWidth > document.documentElement.clientWidth,
+    );
+    expect(isWide).toBe(false);
+  });
+
+  test("the sandbox panel's views", async () => {
+    await using visitor = await open("/attempts/a1");
+    const panel = visitor.page.getByRole("region", { name: en.attempt.sandbox });
+    for (const view of [en.machine.title, en.cluster.title, en.web.title, en.files.title]) {
+      await panel.getByRole("button", { name: new RegExp(`^${view}`) }).click();
+      await expectAccessible(visitor.page, view);
+    }
+  });
+
+  test("narrow and tablet widths need no scrolling sideways", async () => {
+    for (const [width, height] of [
+      [820, 1180],
+      [390, 844],
+    ] as const)
+      for (const path of ["/", "/labs/maintenance", "/attempts/a1"]) {
+        await using visitor = await open(path, { width, height, hasTouch: true });
+        await seen(visitor.page.getByRole("heading", { level: 1 }));
+        const { scrollWidth, clientWidth } = await visitor.page.evaluate(() => ({
+          scrollWidth: document.documentElement.scrollWidth,
+          clientWidth: document.documentElement.clientWidth,
+        }));
+        expect(scrollWidth, `${path} at ${width} px`).toBe(clientWidth);
+      }
+  });
+});
+
+describe("texts", () => {
+  test("a Chinese browser gets Chinese, and says so", async () => {
+    await using visitor = await open("/", { locale: "zh-CN" });
+    await seen(visitor.page.getByRole("heading", { name: zh.labs.title, level: 1 }));
+    await seen(visitor.page.getByText("初次跨越"));
+    expect(await visitor.page.locator("html").getAttribute("lang")).toBe("zh-Hans");
+    expect(await visitor.page.title()).toBe("实验 · Footbridge");
+  });
+
+  test("the language changes at once, texts of the server included, and stays", async () => {
+    await using visitor = await open("/attempts/a1");
+    const { page } = visitor;
+    await seen(page.getByRole("heading", { name: "First crossing" }));
+    await page.getByRole("button", { name: en.display.button }).click();
+    await page.getByRole("radio", { name: "简体中文" }).check();
+    await seen(page.getByRole("heading", { name: zh.attempt.tasks }));
+    await seen(page.getByRole("heading", { name: "磁盘已满" }));
+    await page.reload();
+    await seen(page.getByRole("heading", { name: zh.attempt.tasks }));
+  });
+
+  test("terminals can be read by a screen reader where that is chosen, and it stays", async () => {
+    server.script.screens = { vm: "admin@machine:~$ uname\r\nLinux\r\nadmin@machine:~$ " };
+    await using visitor = await open("/attempts/a1");
+    const { page } = visitor;
+    await shellOpen(page, en.terminal.roleNames.vm);
+    const lines = page.getByRole("tabpanel").filter({ visible: true }).getByRole("listitem");
+    expect(await lines.count()).toBe(0);
+    await page.getByRole("button", { name: en.display.button }).click();
+    await page.getByRole("checkbox", { name: en.display.screenReader }).check();
+    const read = async () => (await lines.allTextContents()).map((line) => line.trim()).filter(Boolean);
+    const screen = ["admin@machine:~$ uname", "Linux", "admin@machine:~$"];
+    await soon(read).toEqual(screen);
+    await page.reload();
+    await shellOpen(page, en.terminal.roleNames.vm);
+    await soon(read).toEqual(screen);
+    await page.getByRole("button", { name: en.display.button }).click();
+    expect(await page.getByRole("checkbox", { name: en.display.screenReader }).isChecked()).toBe(true);
+  });
+
+  test("dark is a choice that outlives a reload", async () => {
+    await using visitor = await open("/");
+    const { page } = visitor;
+    const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    const light = await ground();
+    await page.getByRole("button", { name: en.display.button }).click();
+    await page.getByRole("radio", { name: en.display.themes.dark }).check();
+    const dark = await ground();
+    expect(dark).not.toBe(light);
+    await page.reload();
+    await seen(page.getByRole("main"));
+    expect(await ground()).toBe(dark);
+  });
+});
+
+describe("secrets in links", () => {
+  test("the join code leaves the address at once and is filled in", async () => {
+    server.script.session = nobody;
+    await using visitor = await open("/join#code=birch-harbour-42");
+    await seen(visitor.page.getByLabel(en.join.code));
+    expect(visitor.page.url()).toBe(`${server.url}/join`);
+    expect(await visitor.page.getByLabel(en.join.code).inputValue()).toBe("birch-harbour-42");
+  });
+
+  test("the instructor's token is spent and leaves the address", async () => {
+    server.script.session = nobody;
+    await using visitor = await open("/instructor#token=0123456789abcdef");
+    await seen(visitor.page.getByRole("heading", { name: en.room.capacity }));
+    expect(visitor.page.url()).toBe(`${server.url}/instructor`);
+    expect(server.requests).toEqual([{ route: routes.instructor, body: { token: "0123456789abcdef" } }]);
+  });
+});
+
+describe("join", () => {
+  beforeEach(() => {
+    server.script.session = nobody;
+  });
+
+  test("says what is missing, and goes to the first wrong field", async () => {
+    await using visitor = await open("/join");
+    const { page } = visitor;
+    await page.getByRole("button", { name: en.join.submit }).click();
+    await seen(page.getByText(en.join.codeMissing));
+    await seen(page.getByText(en.join.nameMissing));
+    expect(await page.evaluate(() => document.activeElement?.getAttribute("name"))).toBe("code");
+    expect(server.requests).toEqual([]);
+  });
+
+  test("a wrong code is told in words", async () => {
+    server.script.failures.set(routes.join, {
+      status: 403,
+      code: "forbidden",
+      message: "this join code is not the course's",
+    });
+    await using visitor = await open("/join");
+    const { page } = visitor;
+    await page.getByLabel(en.join.code).fill("wrong");
+    await page.getByLabel(en.join.name).fill("Ada");
+    await page.keyboard.press("Enter");
+    const alert = page.getByRole("alert");
+    await seen(alert.getByText(en.join.wrongCode));
+    await seen(alert.getByText("This join code is not the course's."));
+  });
+
+  test("a server that is gone is told as such", async () => {
+    await using visitor = await open("/join");
+    const { page } = visitor;
+    await page.getByLabel(en.join.code).fill("code");
+    await visitor.context.setOffline(true);
+    await page.getByLabel(en.join.name).fill("Ada");
+    await page.keyboard.press("Enter");
+    await seen(page.getByRole("alert").getByText(en.failure.unreachable));
+  });
+});
+
+describe("labs", () => {
+  test("a lab that is not offered says why and can't be started", async () => {
+    await using visitor = await open("/");
+    const row = visitor.page.getByRole("listitem").filter({ hasText: "Walls between pods" });
+    await seen(row.getByText("the node image of this host has no enforcer", { exact: false }));
+    expect(await row.getByRole("button", { name: en.labs.start }).isDisabled()).toBe(true);
+  });
+
+  test("no labs at all is said", async () => {
+    server.script.labs = () => [];
+    await using visitor = await open("/");
+    await seen(visitor.page.getByText(en.labs.none));
+  });
+});
+
+describe("bring-up", () => {
+  test("steps by name, and no terminal before there is a VM", async () => {
+    server.script.attempt = attempt({ sandbox: creatingSandbox, tasks: tasks(0) });
+    await using visitor = await open("/attempts/a1");
+    const { page } = visitor;
+    await seen(page.getByText(en.step.names["boot guest"]));
+    expect(await page.getByRole("tab").count()).toBe(0);
+    // The shell of the VM comes as soon as the lab is prepared in it; the cluster's waits and says so.
+    const machine = readySandbox.machine && { ...readySandbox.machine, labStart: "started" as const };
+    server.push(attempt({ sandbox: { ...creatingSandbox, machine }, tasks: tasks(0) }));
+    await seen(page.getByText(en.terminal.preparing.vm));
+    expect(await page.getByRole("textbox", { name: en.terminal.roleNames.vm }).count()).toBe(0);
+    server.push(attempt({ sandbox: { ...creatingSandbox, machine: readySandbox.machine }, tasks: tasks(0) }));
+    await shellOpen(page, en.terminal.roleNames.vm);
+    await page.getByRole("tab", { name: "cluster" }).click();
+    await seen(page.getByText(en.terminal.waitCluster));
+    server.push(attempt({ tasks: tasks(0) }));
+    await shellOpen(page, en.terminal.roleNames.cluster);
+  });
+
+  test("a step that knows how far it is gives an estimate, others do not", async () => {
+    server.script.attempt = attempt({ sandbox: creatingSandbox, tasks: tasks(0) });
+    await using visitor = await open("/attempts/a1");
+    const step = (name: string) => visitor.page.getByRole("listitem").filter({ hasText: name });
+    await seen(step(en.step.names["boot guest"]).getByText(/about \d+ sec left/));
+    expect(await step(en.step.names["create cluster"]).textContent()).not.toContain("left");
+  });
+
+  test("the place in the queue", async () => {
+    const { sandbox, ...queued } = attempt({ state: "queued", queuePosition: 2, tasks: tasks(0) });
+    expect(sandbox).toBeDefined();
+    server.script.attempt = queued;
+    await using visitor = await open("/attempts/a1");
+    await seen(visitor.page.getByText(en.attempt.queuePosition(2)));
+  });
+
+  test("a sandbox that could not be made says why and offers a remedy", async () => {
+    server.script.attempt = attempt({ sandbox: failedSandbox });
+    await using visitor = await open("/attempts/a1");
+    const alert = visitor.page.getByRole("alert");
+    await seen(alert.getByText("Could not create cluster fb-7f3a: no space left on device."));
+    await alert.getByRole("button", { name: en.sandbox.repair }).click();
+    await soon(() => server.requests.map(({ route }) => route)).toContain(routes.repair);
+  });
+});
+
+describe("tasks", () => {
+  test("turn green by themselves, and it is said", async () => {
+    server.script.attempt = attempt({ tasks: tasks(2) });
+    await using visitor = await open("/attempts/a1");
+    const { page } = visitor;
+    await seen(page.getByText(en.task.progress(2, 8)));
+    server.push(attempt({ tasks: tasks(3) }));
+    await seen(page.getByText(en.task.progress(3, 8)));
+    const said = page.locator("[aria-live=polite] li", { hasText: "Grow the data file system" });
+    expect(await said.count()).toBe(1);
+  });
+
+  test("a verdict says what was expected and what was found", async () => {
+    server.script.attempt = attempt({ tasks: open3 });
+    await using visitor = await open("/attempts/a1");
+    const card = visitor.page.getByRole("region", { name: "Grow the data file system that is full" });
+    await seen(card.getByText("at least 1 GiB, a fifth of it free"));
+    await seen(card.getByText("488 MiB, 100 % used"));
+  });
+
+  test("what could not be checked is not the learner's failure", async () => {
+    server.script.attempt = attempt({
+      tasks: tasks(2).map((task) => (task.id === "disk" ? { ...task, verdict: erroredVerdict } : task)),
+    });
+    await using visitor = await open("/attempts/a1");
+    const card = visitor.page.getByRole("region", { name: "Grow the data file system that is full" });
+    await seen(card.getByText(en.task.couldNotCheck));
+    await seen(card.getByText(en.task.couldNotCheckHelp));
+    expect(await card.getByText(en.task.notYet).count()).toBe(0);
+  });
+
+  test("the solution is asked for twice", async () => {
+    server.script.attempt = attempt({
+      tasks: tasks(0).map((task, index) =>
+        index === 0 ? { ...task, hintsShown: ["<p>1</p>", "<p>2</p>"] } : task,
+      ),
+    });
+    await using visitor = await open("/attempts/a1");
+    const { page } = visitor;
+    const ask = page.getByRole("button", { name: en.task.showSolution });
+    await ask.click();
+    const dialog = page.getByRole("dialog", { name: en.task.solutionTitle });
+    await seen(dialog);
+    await page.keyboard.press("Escape");
+    await gone(dialog);
+    expect(server.requests).toEqual([]);
+    await ask.click();
+    await dialog.getByRole("button", { name: en.task.showSolution }).click();
+    await soon(() => server.requests).toEqual([{ route: routes.revealHint, body: { taskId: "service" } }]);
+  });
+});
+
+describe("machine", () => {
+  const panel = async (visitor: Visitor) => {
+    await visitor.page
+      .getByRole("region", { name: en.attempt.sandbox })
+      .getByRole("button", { name: /^VM/ })
+      .click();
+  };
+
+  test("pulling the plug asks first, and leaves it when told to", async () => {
+    await using visitor = await open("/attempts/a1");
+    const { page } = visitor;
+    await panel(visitor);
+    await page.getByRole("button", { name: en.machine.actions.plug }).click();
+    const dialog = page.getByRole("dialog", { name: en.machine.confirm.plug.title });
+    await dialog.getByRole("button", { name: en.cancel }).click();
+    await gone(dialog);
+    expect(server.requests).toEqual([]);
+    await page.getByRole("button", { name: en.machine.actions.plug }).click();
+    await dialog.getByRole("button", { name: en.machine.actions.plug }).click();
+    await soon(() => server.requests).toEqual([{ route: routes.power, body: { action: "plug" } }]);
+  });
+
+  test("resetting the VM asks first, and is asked of the server once", async () => {
+    await using visitor = await open("/attempts/a1");
+    const { page } = visitor;
+    await panel(visitor);
+    await page.getByRole("button", { name: en.machine.actions.reset, exact: true }).click();
+    const dialog = page.getByRole("dialog", { name: en.machine.confirm.reset.title });
+    await seen(dialog.getByText(en.machine.confirm.reset.body));
+    expect(server.requests).toEqual([]);
+    await dialog.getByRole("button", { name: en.machine.actions.reset, exact: true }).click();
+    await soon(() => server.requests).toEqual([{ route: routes.power, body: { action: "reset" } }]);
+    await gone(dialog);
+  });
+
+  test("hardware: what it is, what it will be, and no disk that shrinks", async () => {
+    await using visitor = await open("/attempts/a1");
+    const { page } = visitor;
+    await panel(visitor);
+    const apply = page.getByRole("button", { name: en.machine.apply });
+    expect(await apply.isDisabled()).toBe(true);
+    await page.getByLabel(en.machine.diskGib).fill("2");
+    await seen(page.getByText(en.machine.invalidDisk(4)));
+    await page.getByLabel(en.machine.diskGib).fill("8");
+    await page.getByLabel(en.machine.memoryMib).fill("4096");
+    await apply.click();
+    await soon(() => server.requests).toEqual([
+      { route: routes.hardware, body: { cpus: 2, memoryMib: 4096, dataDiskGib: 8 } },
+    ]);
+    server.push(
+      attempt({
+        sandbox: {
+          ...readySandbox,
+          machine: {
+            power: "on",
+            accelerator: "kvm",
+            hardware: { cpus: 2, memoryMib: 1536, dataDiskGib: 4 },
+            pendingHardware: { cpus: 2, memoryMib: 4096, dataDiskGib: 8 },
+            labStart: "done",
+          },
+        },
+      }),
+    );
+    await seen(page.getByText("2 CPUs · 4 GiB · 8 GiB"));
+    await seen(page.getByText(en.machine.accelerators.kvm, { exact: true }));
+  });
+});
+
+describe("files and services", () => {
+  const view = (visitor: Visitor, name: string) =>
+    visitor.page.getByRole("region", { name: en.attempt.sandbox }).getByRole("button", { name }).click();
+
+  test("a file is opened, changed and saved; unsaved changes are not lost by accident", async () => {
+    server.script.files.set("/etc/app.yaml", "app:\n  port: 80\n");
+    await using visitor = await open("/attempts/a1");
+    const { page } = visitor;
+    await view(visitor, en.files.title);
+    const get = page.getByRole("form", { name: en.files.fetchSection });
+    await get.getByLabel(en.files.path).fill("/etc/app.yaml");
+    await get.getByRole("button", { name: en.files.edit }).click();
+    const text = page.getByRole("textbox", { name: en.editor.text });
+    await soon(() => text.inputValue()).toBe("app:\n  port: 80\n");
+    // Enter keeps the indentation of the line.
+    await text.press("ControlOrMeta+End");
+    await text.press("ArrowLeft");
+    await page.keyboard.type("\nhost: db");
+    expect(await text.inputValue()).toBe("app:\n  port: 80\n  host: db\n");
+    await seen(page.getByText(en.editor.unsaved, { exact: true }));
+    await page.getByRole("tab", { name: /app\.yaml|Editor/ }).press("Delete");
+    await page.getByRole("dialog").getByRole("button", { name: en.cancel }).click();
+    await text.press("ControlOrMeta+s");
+    await seen(page.getByText(/Saved at/));
+    expect(server.script.files.get("/etc/app.yaml")).toBe("app:\n  port: 80\n  host: db\n");
+  });
+
+  test("a download, an upload, and a path that is none", async () => {
+    server.script.files.set("/home/admin/notes.txt", "remember\n");
+    await using visitor = await open("/attempts/a1");
+    const { page } = visitor;
+    await view(visitor, en.files.title);
+    const get = page.getByRole("form", { name: en.files.fetchSection });
+    await get.getByLabel(en.files.path).fill("notes.txt");
+    await get.getByRole("button", { name: en.files.download }).click();
+    await seen(get.getByText(en.files.pathInvalid));
+    await get.getByLabel(en.files.path).fill("/home/admin/notes.txt");
+    const [download] = await Promise.all([
+      page.waitForEvent("download"),
+      get.getByRole("button", { name: en.files.download }).click(),
+    ]);
+    expect(download.suggestedFilename()).toBe("notes.txt");
+    await get.getByLabel(en.files.path).fill("/home/admin/none.txt");
+    await get.getByRole("button", { name: en.files.download }).click();
+    await seen(get.getByRole("alert").getByText(en.failure.codes.not_found));
+    const send = page.getByRole("form", { name: en.files.sendSection });
+    await send
+      .getByLabel(en.files.chooseFile)
+      .setInputFiles({ name: "hosts", mimeType: "text/plain", buffer: Buffer.from("10.0.0.1 db\n") });
+    await send.getByRole("button", { name: en.files.upload }).click();
+    await seen(send.getByText(en.files.uploaded("/home/admin/hosts")));
+    expect(server.script.files.get("/home/admin/hosts")).toBe("10.0.0.1 db\n");
+  });
+
+  test("a web service opens in a tab of its own that can't reach back", async () => {
+    await using visitor = await open("/attempts/a1");
+    const { page, context } = visitor;
+    await view(visitor, en.web.title);
+    const [tab] = await Promise.all([
+      context.waitForEvent("page"),
+      page.getByRole("button", { name: en.web.openService("Inventory on the VM") }).click(),
+    ]);
+    await seen(tab.getByRole("heading", { name: "service on vm" }));
+    expect(await tab.evaluate(() => window.opener)).toBeNull();
+    await page.getByRole("form", { name: en.web.other }).getByLabel(en.web.port).fill("70000");
+    await page.getByRole("form", { name: en.web.other }).getByRole("button", { name: en.web.open }).click();
+    await seen(page.getByText(en.web.portInvalid));
+  });
+});
+
+describe("the end of an attempt", () => {
+  test("is announced, can be put off, and reset asks first", async () => {
+    server.script.attempt = attempt({ endsAt: new Date(Date.now() + 12 * 60_000).toISOString() });
+    await using visitor = await open("/attempts/a1");
+    const { page } = visitor;
+    await seen(page.getByText(en.attempt.endingSoon("15 min")));
+    await page.getByRole("button", { name: en.attempt.extend("1 hr") }).click();
+    await page.getByRole("button", { name: en.attempt.actions, exact: true }).click();
+    await page.getByRole("button", { name: en.attempt.reset }).click();
+    await page.getByRole("dialog").getByRole("button", { name: en.attempt.resetAction }).click();
+    await soon(() => server.requests.map(({ route }) => route)).toEqual([
+      routes.extendAttempt,
+      routes.resetAttempt,
+    ]);
+  });
+});
+
+describe("connection", () => {
+  test("a lost connection is told, and its return too", async () => {
+    await using visitor = await open("/attempts/a1");
+    const { page } = visitor;
+    await shellOpen(page, en.terminal.roleNames.vm);
+    server.setReachable(false);
+    await seen(page.getByText(en.connection.lostHelp));
+    server.setReachable(true);
+    server.script.attempt = attempt({ tasks: tasks(5) });
+    await page.getByRole("button", { name: en.connection.tryNow }).click();
+    await gone(page.getByText(en.connection.lostHelp));
+    // What changed meanwhile is there.
+    await seen(page.getByText(en.task.progress(5, 8)));
+  });
+});
+
+describe("room", () => {
+  beforeEach(() => {
+    server.script.session = instructor;
+  });
+
+  test("whoever needs help stands first; people are found and sorted", async () => {
+    await using visitor = await open("/instructor");
+    const { page } = visitor;
+    const names = () => page.getByRole("rowheader").allTextContents();
+    await seen(page.getByRole("rowheader").first());
+    expect((await names())[0]).toBe("Dagmar Öztürk");
+    await page.getByRole("button", { name: en.room.columns.progress }).click();
+    await page.getByRole("button", { name: en.room.columns.progress }).click();
+    expect((await names())[0]).toBe("Chen Wei");
+    expect(
+      await page.getByRole("columnheader", { name: en.room.columns.progress }).getAttribute("aria-sort"),
+    ).toBe("descending");
+    await page.getByLabel(en.room.filter).fill("nov");
+    expect(await names()).toEqual(["Hana Novák"]);
+    await seen(page.getByText(en.room.stateQueued(1)));
+  });
+
+  test("a learner's attempt opens to look on", async () => {
+    await using visitor = await open("/instructor");
+    const { page } = visitor;
+    await page.getByRole("link", { name: en.room.openAttempt("Ada Wirth") }).click();
+    await seen(page.getByText(en.attempt.readOnly("Ada Wirth")));
+    expect(await page.getByRole("button", { name: en.code.runIn.vm }).count()).toBe(0);
+    expect(await page.getByRole("button", { name: en.files.title }).count()).toBe(0);
+    await page.getByRole("link", { name: en.room.back }).click();
+    await seen(page.getByRole("heading", { name: en.room.capacity }));
+  });
+
+  test("an empty room says how to fill it", async () => {
+    server.script.room = { ...room(), rows: [] };
+    await using visitor = await open("/instructor");
+    await seen(visitor.page.getByText(en.room.emptyHelp));
+  });
+});

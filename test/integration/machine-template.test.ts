@@ -1,0 +1,211 @@
+import { randomUUID } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { DockerEngine } from "../../sandboxes/engine/docker-engine.ts";
+import { probeKvm } from "../../sandboxes/host/kvm-probe.ts";
+import type { Accelerator, Machine } from "../../sandboxes/machine/machine.ts";
+import {
+  ensureTemplate,
+  removeTemplates,
+  type TemplateReport,
+} from "../../sandboxes/machine/machine-template.ts";
+import { QemuDriver } from "../../sandboxes/machine/qemu-driver.ts";
+import { makeSshKeys } from "../../sandboxes/machine/ssh-keys.ts";
+import type { ProgressEvent } from "../../sandboxes/progress.ts";
+import { LABELS } from "../../sandboxes/sandbox.ts";
+import { poll } from "../poll.ts";
+import { makeTestNetwork } from "../support/machine-spec.ts";
+import { newestImage } from "../support/newest-image.ts";
+
+const STEP_MS = 180_000;
+
+/** One template and its copies; each test looks at them as the one before left them. */
+describe("copies of a VM template", () => {
+  const installation = `template-test-${randomUUID().slice(0, 8)}`;
+  const engine = new DockerEngine();
+  const keys = makeSshKeys("test");
+  const spoilt: string[] = [];
+  const driver = new QemuDriver({
+    engine,
+    privateKey: keys.private,
+    onSpoiltTemplate: (error, sandboxId) => spoilt.push(`${sandboxId}: ${error}`),
+  });
+  const hardware = { cpus: 2, memoryMib: 1024, dataDiskGib: 4 };
+  const signal = AbortSignal.timeout(1_200_000);
+  const networks: string[] = [];
+  const copies: Machine[] = [];
+  let image: string;
+  let accelerator: Accelerator;
+  let stateDir: string;
+  let template: string;
+  let hash: string;
+
+  const ensure = async (report: TemplateReport = () => {}) =>
+    await ensureTemplate(
+      { engine, privateKey: keys.private },
+      {
+        ...{ image, accelerator, hardware },
+        authorizedKey: keys.public,
+        labels: { [LABELS.installation]: installation },
+      },
+      report,
+      signal,
+    );
+  const copy = async () => {
+    const made = await makeTestNetwork(engine, installation);
+    networks.push(made.network);
+    const steps: ProgressEvent[] = [];
+    const machine = await driver.create(
+      { ...made, image, accelerator, hardware, authorizedKey: keys.public, template },
+      (event) => steps.push(event),
+      signal,
+    );
+    copies.push(machine);
+    return { machine, steps };
+  };
+  const inside = async (machine: Machine | undefined, script: string) =>
+    (await machine?.place.exec(["sh", "-c", script], { timeoutMs: STEP_MS, user: "root" }))?.stdout.trim() ??
+    "";
+  const templateHash = async () => {
+    const script = "cd /var/lib/machine && cat ram state root.qcow2 data.qcow2 | sha256sum";
+    return (await engine.exec(template, ["sh", "-c", script], { timeoutMs: STEP_MS })).stdout.trim();
+  };
+
+  const withSpoiltTemplate = async <T>(work: () => Promise<T>) => {
+    const spoil = "cd /var/lib/machine && cp state kept-state && head -c 100000 /dev/zero >state";
+    await engine.exec(template, ["sh", "-c", spoil], { timeoutMs: STEP_MS });
+    try {
+      return await work();
+    } finally {
+      await engine.exec(template, ["mv", "/var/lib/machine/kept-state", "/var/lib/machine/state"], {
+        timeoutMs: STEP_MS,
+      });
+    }
+  };
+
+  beforeAll(async () => {
+    image = await newestImage("machine");
+    stateDir = await mkdtemp(join(tmpdir(), "fb-template-"));
+    accelerator = (await probeKvm({ engine, image, stateDir })).usable ? "kvm" : "tcg";
+    template = (await ensure()).volume;
+    hash = await templateHash();
+    for (let count = 0; count < 3; count += 1) await copy();
+  });
+  afterAll(async () => {
+    for (const machine of copies) await machine.destroy();
+    for (const network of networks) await engine.removeNetwork(network);
+    await removeTemplates(engine, installation);
+    await driver[Symbol.asyncDispose]();
+    await engine[Symbol.asyncDispose]();
+    await rm(stateDir, { recursive: true, force: true });
+  });
+
+  it("are made from one template, which is made once", async () => {
+    const steps: string[] = [];
+    expect(await ensure((event) => steps.push(`${event.step} ${event.state}`))).toMatchObject({
+      volume: template,
+    });
+    expect(steps).toEqual(["prepare VM template started", "prepare VM template done"]);
+  });
+
+  it("go on where it stood, without a boot of their own", async () => {
+    const boots = await Promise.all(copies.map((one) => inside(one, "cat /proc/sys/kernel/random/boot_id")));
+    expect(new Set(boots).size).toBe(1);
+    expect(boots[0]).toMatch(/^[0-9a-f-]{36}$/);
+    expect(await inside(copies[0], "systemctl is-system-running")).toBe("running");
+  });
+
+  it("share no random number, machine id or host key", async () => {
+    for (const read of [
+      "head -c 16 /dev/urandom | od -An -tx1",
+      "cat /etc/machine-id",
+      "ssh-keyscan -t ed25519 127.0.0.1 2>/dev/null | cut -d' ' -f3",
+    ]) {
+      const answers = await Promise.all(copies.map((one) => inside(one, read)));
+      expect(
+        answers.every((answer) => answer.length > 20),
+        read,
+      ).toBe(true);
+      expect(new Set(answers).size, read).toBe(copies.length);
+    }
+  });
+
+  it("have random numbers of their own from the kernel, which saw that it was copied", async () => {
+    for (const one of copies)
+      expect(await inside(one, "dmesg")).toContain("crng reseeded due to virtual machine fork");
+  });
+
+  it("go on with the journal where the administrator looks for it", async () => {
+    for (const one of copies) {
+      await inside(one, "logger -t probe written-by-a-copy");
+      await poll(
+        async () => (await inside(one, "journalctl -q -t probe")).includes("written-by-a-copy"),
+        "it is there",
+      );
+      expect(await inside(one, "journalctl -q -u postgresql@17-main.service -n 3")).toContain("postgres");
+    }
+  });
+
+  it("know what time it is", async () => {
+    const before = Date.now();
+    const guest = Number(await inside(copies[0], "date +%s%3N"));
+    expect(guest).toBeGreaterThan(before - 2_000);
+    expect(guest).toBeLessThan(Date.now() + 2_000);
+  });
+
+  it("keep what they write to themselves", async () => {
+    const [one, two] = copies;
+    const fill =
+      "head -c 300000000 /dev/urandom >/dev/shm/fill; head -c 50000000 /dev/urandom >/root/fill; sync; rm /dev/shm/fill; fstrim / || true";
+    await inside(one, fill);
+    expect(await inside(two, "ls /root/fill /dev/shm/fill 2>/dev/null")).toBe("");
+    expect(await inside(two, "systemctl is-system-running")).toBe("running");
+    expect(await templateHash()).toBe(hash);
+  });
+
+  it("show on their console the boot they come from", async () => {
+    const console = await copies[0]?.openConsole();
+    let printed = "";
+    for await (const chunk of console ?? []) {
+      printed += chunk;
+      if (printed.includes("Linux version")) break;
+    }
+    expect(printed).toContain("Linux version");
+  });
+
+  it("boot from their own disks after the reset button, and with other hardware once they were off", async () => {
+    const [one, , three] = copies;
+    await inside(three, "echo kept >/root/word; sync");
+    await three?.hardReset(signal);
+    expect(await inside(three, "cat /root/word")).toBe("kept");
+
+    await inside(one, "echo kept >/root/word; sync");
+    await one?.resize({ cpus: 1, memoryMib: 768, dataDiskGib: 5 });
+    await one?.stop(STEP_MS, signal);
+    await one?.start(() => {}, signal);
+    expect(await inside(one, "cat /root/word; nproc; lsblk -dno SIZE /dev/vdb")).toBe("kept\n1\n   5G");
+    expect(await inside(one, "journalctl -q -n 1")).not.toBe("");
+    expect(await inside(one, "cat /proc/sys/kernel/random/boot_id")).not.toBe(
+      await inside(copies[1], "cat /proc/sys/kernel/random/boot_id"),
+    );
+  });
+
+  it("boot where the template is spoilt, and that is told", async () => {
+    const { machine, steps } = await withSpoiltTemplate(copy);
+    expect(await inside(machine, "echo here")).toBe("here");
+    expect(steps.map(({ step }) => step)).toContain("boot guest");
+    expect(steps.filter(({ state }) => state === "failed")).toEqual([]);
+    expect(spoilt).toEqual([expect.stringMatching(/could not be a copy.*not a migration stream/is)]);
+  });
+
+  it("outlive a removal of the template, which stays while they are there", async () => {
+    await removeTemplates(engine, installation);
+    expect(await inside(copies[1], "echo here")).toBe("here");
+    expect(await engine.inspectContainer(template)).toBeDefined();
+    for (const machine of copies.splice(0)) await machine.destroy();
+    await removeTemplates(engine, installation);
+    expect(await engine.inspectContainer(template)).toBeUndefined();
+  });
+});

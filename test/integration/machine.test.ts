@@ -1,0 +1,44 @@
+import { expect } from "vitest";
+import { DockerEngine } from "../../sandboxes/engine/docker-engine.ts";
+import { machineContainer } from "../../sandboxes/machine/names.ts";
+import { QemuDriver } from "../../sandboxes/machine/qemu-driver.ts";
+import { makeSshKeys } from "../../sandboxes/machine/ssh-keys.ts";
+import { run } from "../../sandboxes/run.ts";
+import { LABELS } from "../../sandboxes/sandbox.ts";
+import { describeMachine } from "../contract/machine-contract.ts";
+import { emulatedMachine } from "../support/machine-spec.ts";
+
+describeMachine("QemuDriver", async () => {
+  const engine = new DockerEngine();
+  const keys = makeSshKeys("test");
+  const spec = await emulatedMachine(engine, keys.public);
+  const container = machineContainer(spec.sandboxId);
+  return {
+    engine,
+    container,
+    makeDriver: () => new QemuDriver({ engine, privateKey: keys.private }),
+    spec,
+    killHypervisor: async () => {
+      const kill = ["pkill", "-KILL", "-f", "^qemu-system-x86_64"];
+      expect(await engine.exec(container, kill, { timeoutMs: 20_000 })).toMatchObject({ exitCode: 0 });
+    },
+    hypervisorStatus: async () => {
+      const show = ["sh", "-c", "cat /proc/$(pgrep -f ^qemu-system-x86_64)/status"];
+      return (await engine.exec(container, show, { timeoutMs: 20_000 })).stdout;
+    },
+    leftovers: async () => {
+      const filter = `label=${LABELS.sandbox}=${spec.sandboxId}`;
+      const list = async (...argv: string[]) =>
+        (await run(["docker", ...argv, "--filter", filter], { timeoutMs: 20_000 })).stdout.split("\n");
+      const names = [
+        ...(await list("ps", "-a", "--format", "{{.Names}}")),
+        ...(await list("volume", "ls", "--format", "{{.Name}}")),
+      ];
+      return names.filter((name) => name !== "" && !name.endsWith("-neighbour"));
+    },
+    async [Symbol.asyncDispose]() {
+      await engine.removeNetwork(spec.network);
+      await engine[Symbol.asyncDispose]();
+    },
+  };
+});

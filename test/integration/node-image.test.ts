@@ -1,0 +1,354 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { hostPaths } from "../../sandboxes/host/docker-paths.ts";
+import { createImageBuilder } from "../../sandboxes/images/image-builder.ts";
+import { ensureNodeImage, type NodeImage } from "../../sandboxes/images/node-image.ts";
+import { run } from "../../sandboxes/run.ts";
+import { probeRegistry } from "../../server/cli/registry.ts";
+import { loadSettings } from "../../server/load-settings.ts";
+import { poll } from "../poll.ts";
+import { ensureRegistryImage } from "../support/registry-image.ts";
+import { createNodeCluster, type NodeCluster } from "./node-image-cluster.ts";
+import {
+  claim,
+  egressToDnsOnly,
+  layeredImage,
+  policy,
+  probeImage,
+  storePod,
+  webPod,
+  webService,
+} from "./node-image-manifests.ts";
+
+const name = `fb-node-image-${process.pid}`;
+let folder: string;
+let tars: string[];
+let node: NodeImage;
+let cluster: NodeCluster;
+
+/** What every node image must do, whichever way it came. */
+function describeNodeImage(source: "built" | "published"): void {
+  describe(`the ${source} node image`, () => {
+    beforeAll(async () => {
+      folder = await mkdtemp(join(tmpdir(), "fb-node-image-"));
+      const builder = await createImageBuilder({
+        env: process.env,
+        paths: hostPaths(process.env),
+        report: () => {},
+      });
+      tars = await makeProbeTars((await ensureRegistryImage(builder)).tag);
+      node = await ensureNodeImage(builder, { source, courseImageTars: tars }, () => {});
+      cluster = await createNodeCluster(node, { name, nodes: 2 });
+      await cluster.apply(webPod("near", cluster.nodes[0]), webPod("far", cluster.nodes[1]), webService);
+      await cluster.kubectl(
+        "wait",
+        "--for=condition=Ready",
+        "pod",
+        "--all",
+        "--all-namespaces",
+        "--timeout=170s",
+      );
+    }, 45 * 60_000);
+
+    afterAll(async () => {
+      await cluster?.[Symbol.asyncDispose]();
+      if (node)
+        await run(["docker", "image", "rm", "-f", node.image, layeredImage, probeImage], {
+          timeoutMs: 60_000,
+          okExitCodes: [1],
+        });
+      await rm(folder, { recursive: true, force: true });
+    });
+
+    describe("with two nodes", () => {
+      it("is made once: asking again is quick and gives the same", async () => {
+        const builder = await createImageBuilder({
+          env: process.env,
+          paths: hostPaths(process.env),
+          report: () => {},
+        });
+        const steps: string[] = [];
+        const started = performance.now();
+        const again = await ensureNodeImage(builder, { source, courseImageTars: tars }, (event) =>
+          steps.push(event.step),
+        );
+        expect(again).toEqual(node);
+        expect(steps).toEqual([]);
+        expect(performance.now() - started).toBeLessThan(20_000);
+      });
+
+      it("runs the Kubernetes it says, with the kubectl of that version", async () => {
+        const { clientVersion, serverVersion } = JSON.parse(await cluster.kubectl("version", "-o", "json"));
+        expect(clientVersion.gitVersion).toBe(node.kubernetesVersion);
+        expect(serverVersion.gitVersion).toBe(node.kubernetesVersion);
+      });
+
+      it("passes the control plane's arguments on", async () => {
+        const pod = await cluster.kubectl(
+          "-n",
+          "kube-system",
+          "get",
+          "pod",
+          `kube-apiserver-${name}-control-plane`,
+          "-o",
+          "json",
+        );
+        expect(JSON.parse(pod).spec.containers[0].command).toContain("--v=1");
+      });
+
+      it("has the course's images, with all their layers", async () => {
+        await cluster.apply(webPod("layered", cluster.nodes[1], layeredImage));
+        await cluster.kubectl("wait", "--for=condition=Ready", "pod/layered", "--timeout=170s");
+        expect((await cluster.inPod("layered", "cat", "/old")).stdout).toBe("above");
+        expect((await cluster.inPod("layered", "cat", "/gone")).exitCode).toBe(1);
+        await cluster.kubectl("delete", "pod/layered", "--grace-period=1");
+      });
+
+      it("lets pods of different nodes talk to each other by address", async () => {
+        expect(await fetchFrom("near", await addressOf("far"))).toBe("far");
+        expect(await fetchFrom("far", await addressOf("near"))).toBe("near");
+      });
+
+      it("shows a pod the address of the pod that calls it", async () => {
+        const address = await addressOf("far");
+        await cluster.inPod(
+          "far",
+          "wget",
+          "-qO-",
+          "-T",
+          "5",
+          `http://${await addressOf("near")}:8080/from-far`,
+        );
+        expect(await cluster.kubectl("logs", "near")).toContain(address);
+      });
+
+      it("resolves names and reaches a service on both nodes", async () => {
+        for (const pod of ["near", "far"]) {
+          const answers = new Set<string>();
+          await poll(async () => {
+            answers.add(await fetchFrom(pod, await resolve(pod, "web.default.svc.cluster.local")));
+            return answers.has("near") && answers.has("far");
+          }, `both pods answering \`${pod}\` behind the service`);
+        }
+      });
+
+      it("lets a pod speak to its surroundings as its node", async () => {
+        const registry = `${name}-outside`;
+        const serve = "mkdir /www; echo outside > /www/index.html; exec busybox httpd -f -v -p 8080 -h /www";
+        const flags = ["--detach", "--name", registry, "--network", name, "--entrypoint", "/bin/sh"];
+        await run(["docker", "run", ...flags, node.image, "-c", serve], { timeoutMs: 60_000 });
+        try {
+          const format = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
+          const inspect = async (container: string) =>
+            (
+              await run(["docker", "inspect", "--format", format, container], { timeoutMs: 30_000 })
+            ).stdout.trim();
+          expect(await fetchFrom("far", await inspect(registry))).toBe("outside");
+          const { stderr, stdout } = await run(["docker", "logs", registry], { timeoutMs: 30_000 });
+          expect(stdout + stderr).toContain(await inspect(cluster.nodes[1] ?? ""));
+        } finally {
+          await run(["docker", "rm", "-f", "-v", registry], { timeoutMs: 60_000 });
+        }
+      });
+
+      it("binds a claim of the default storage class, and keeps what a pod wrote there", async () => {
+        await cluster.apply(claim, storePod("writer", "echo kept > /data/file; sleep 3600"));
+        await cluster.kubectl("wait", "--for=condition=Ready", "pod/writer", "--timeout=170s");
+        expect(
+          await cluster.kubectl(
+            "get",
+            "pvc",
+            "data",
+            "-o",
+            "jsonpath={.spec.storageClassName} {.status.phase}",
+          ),
+        ).toBe("standard Bound");
+        await poll(
+          async () => (await cluster.inPod("writer", "cat", "/data/file")).stdout === "kept",
+          "the file written",
+        );
+        await cluster.kubectl("delete", "pod", "writer", "--grace-period=1");
+        await cluster.apply(storePod("reader", "sleep 3600"));
+        await cluster.kubectl("wait", "--for=condition=Ready", "pod/reader", "--timeout=170s");
+        expect((await cluster.inPod("reader", "cat", "/data/file")).stdout).toBe("kept");
+        await cluster.kubectl("delete", "pod/reader", "pvc/data", "--grace-period=1");
+        await poll(
+          async () => (await cluster.kubectl("get", "pv", "-o", "name")) === "",
+          "the volume removed",
+          {
+            timeoutMs: 120_000,
+          },
+        );
+      });
+
+      it("is idle when nothing is asked of it", async () => {
+        const used = async () => {
+          const { stdout } = await run(
+            ["docker", "stats", "--no-stream", "--format", "{{.CPUPerc}}", ...cluster.nodes],
+            { timeoutMs: 60_000 },
+          );
+          return stdout.split("\n").reduce((sum, line) => sum + Number.parseFloat(line), 0);
+        };
+        // Percent of one core, of both nodes together.
+        await poll(async () => (await used()) < 40, "less than 0.4 cores used", {
+          timeoutMs: 120_000,
+          pauseMs: 1_000,
+        });
+      });
+    });
+
+    describe("network policies", () => {
+      it("deny what they deny, on the same node's pods and on another's, and nothing else", async () => {
+        await cluster.apply(
+          policy("only-near", { app: "web", name: "far" }, { name: "near" }),
+          webPod("stranger", cluster.nodes[1]),
+        );
+        await cluster.kubectl("wait", "--for=condition=Ready", "pod/stranger", "--timeout=170s");
+        const far = await addressOf("far");
+        await poll(async () => !(await canFetch("stranger", far)), "the policy in force");
+        expect(await fetchFrom("near", far)).toBe("far");
+        expect(await fetchFrom("stranger", await addressOf("near"))).toBe("near");
+        await cluster.kubectl("delete", "networkpolicy", "only-near");
+        await poll(async () => await canFetch("stranger", far), "the policy gone");
+      });
+
+      it("hold back a pod's own connections, but not its name look-ups where they are allowed", async () => {
+        await cluster.apply(egressToDnsOnly);
+        const near = await addressOf("near");
+        await poll(async () => !(await canFetch("far", near)), "the policy in force");
+        expect(await resolve("far", "web.default.svc.cluster.local")).toMatch(/^10\.96\./);
+        expect(await canFetch("stranger", near)).toBe(true);
+        await cluster.kubectl("delete", "networkpolicy", "dns-only");
+        await poll(async () => await canFetch("far", near), "the policy gone");
+      });
+
+      it("hold again after the node was stopped and started", async () => {
+        await cluster.apply(policy("only-near", { app: "web", name: "far" }, { name: "near" }));
+        const before = await addressOf("far");
+        await poll(async () => !(await canFetch("stranger", before)), "the policy in force");
+        await restart(cluster.nodes[1] ?? "");
+        const far = await addressOf("far");
+        await poll(
+          async () => !(await canFetch("stranger", far)) && (await canFetch("near", far)),
+          "policy and routes back",
+          {
+            timeoutMs: 60_000,
+          },
+        );
+        await cluster.kubectl("delete", "networkpolicy", "only-near");
+        await poll(async () => await canFetch("stranger", far), "the policy gone");
+      });
+    });
+
+    describe("node containers stopped and started", () => {
+      it("come back Ready with their pods, routes and names", async () => {
+        await restart(...cluster.nodes);
+        // Until a kubelet has looked at them, pods pass for Ready as they were before, those of the cluster's DNS too.
+        const service = async () => {
+          const address = await resolve("far", "web.default.svc.cluster.local").catch(() => undefined);
+          return address === undefined ? "" : await fetchFrom("near", address);
+        };
+        const isBack = async () =>
+          ["near", "far", "stranger"].includes(await service()) &&
+          (await fetchFrom("near", await addressOf("far"))) === "far" &&
+          (await fetchFrom("far", await addressOf("near"))) === "near";
+        await poll(isBack, "the Service by its name, and both pods", { timeoutMs: 120_000, pauseMs: 500 });
+      });
+    });
+  });
+}
+
+describeNodeImage("built");
+const canPull = (await probeRegistry(await loadSettings(process.env))) !== undefined;
+if (canPull) describeNodeImage("published");
+else it("the published node image", (context) => context.skip("no container registry answers here"));
+
+/** Stops and starts nodes and waits until every container of theirs was started anew and all pods are Ready. */
+async function restart(...nodes: string[]): Promise<void> {
+  const starts = async () => {
+    const { items } = JSON.parse(await cluster.kubectl("get", "pods", "-o", "json", "-l", "app=web"));
+    return (items as WebPodStatus[])
+      .filter((pod) => nodes.includes(pod.spec.nodeName))
+      .map((pod) => {
+        const [container] = pod.status.containerStatuses;
+        return container?.ready ? container.restartCount : -1;
+      });
+  };
+  const before = await starts();
+  await run(["docker", "stop", ...nodes], { timeoutMs: 120_000 });
+  await run(["docker", "start", ...nodes], { timeoutMs: 120_000 });
+  await poll(
+    async () => {
+      try {
+        const now = await starts();
+        return now.length === before.length && now.every((count, index) => count > (before[index] ?? 0));
+      } catch {
+        // The API server is coming back.
+        return false;
+      }
+    },
+    "the pods started anew",
+    { timeoutMs: 180_000, pauseMs: 500 },
+  );
+  await cluster.kubectl(
+    "wait",
+    "--for=condition=Ready",
+    "nodes,pods",
+    "--all",
+    "--all-namespaces",
+    "--timeout=170s",
+  );
+}
+
+interface WebPodStatus {
+  spec: { nodeName: string };
+  status: { containerStatuses: { ready: boolean; restartCount: number }[] };
+}
+
+async function addressOf(pod: string): Promise<string> {
+  return await cluster.kubectl("get", "pod", pod, "-o", "jsonpath={.status.podIP}");
+}
+
+async function fetchFrom(pod: string, host: string): Promise<string> {
+  return (await cluster.inPod(pod, "wget", "-qO-", "-T", "3", `http://${host}:8080/`)).stdout;
+}
+
+/** By busybox's own resolver: a static binary alone in its image can't use the system's. */
+async function resolve(pod: string, host: string): Promise<string> {
+  const { stdout } = await cluster.inPod(pod, "nslookup", "-type=a", host);
+  const [, address] = /Name:.*\n+Address: (\S+)/.exec(stdout) ?? [];
+  if (!address) throw new Error(`\`${pod}\` could not resolve \`${host}\`: ${stdout}`);
+  return address;
+}
+
+async function canFetch(pod: string, host: string): Promise<boolean> {
+  return (await fetchFrom(pod, host)) !== "";
+}
+
+/** Images of the course: the node's own busybox, in one layer and with a second. */
+async function makeProbeTars(image: string): Promise<string[]> {
+  const { stdout: container } = await run(["docker", "create", image], { timeoutMs: 60_000 });
+  try {
+    await run(["docker", "cp", `${container}:/usr/bin/busybox`, join(folder, "busybox")], {
+      timeoutMs: 60_000,
+    });
+  } finally {
+    await run(["docker", "rm", "-v", container], { timeoutMs: 60_000 });
+  }
+  await writeFile(join(folder, "old"), "below");
+  const dockerfiles = {
+    [probeImage]: "FROM scratch\nADD busybox /bin/busybox\nADD old /old\nADD old /gone\n",
+    [layeredImage]: `FROM ${probeImage}\nRUN ["/bin/busybox","sh","-c","busybox rm /gone; echo above > /old"]\n`,
+  };
+  const made: string[] = [];
+  for (const [tag, dockerfile] of Object.entries(dockerfiles)) {
+    await writeFile(join(folder, "Dockerfile"), dockerfile);
+    await run(["docker", "build", "--quiet", "--tag", tag, folder], { timeoutMs: 120_000 });
+    const tar = join(folder, `${made.length}.tar`);
+    await run(["docker", "save", "--output", tar, tag], { timeoutMs: 120_000 });
+    made.push(tar);
+  }
+  return made;
+}

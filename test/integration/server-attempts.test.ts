@@ -1,0 +1,465 @@
+import { existsSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { finished } from "node:stream/promises";
+import { expect, test } from "vitest";
+import { LabError } from "../../sandboxes/errors.ts";
+import type { PrepareLab } from "../../server/checks/task-watcher.ts";
+import type { WorldName } from "../../server/labs/lab.ts";
+import { routes } from "../../server/protocol/http.ts";
+import type { AttemptView } from "../../server/protocol/views.ts";
+import { poll } from "../poll.ts";
+import type { Browser } from "../support/browser.ts";
+import {
+  attemptOf,
+  type LabServer,
+  startAttempt,
+  startLabServer,
+  untilReady,
+} from "../support/lab-server.ts";
+import { prepareStubLab, stubLab } from "../support/stub-lab.ts";
+
+const start = (browser: Browser, labId = "stub-lab") => browser.ask(routes.startAttempt, { json: { labId } });
+
+const change = (browser: Browser, action: "reset" | "extend" | "end" | "repair", attemptId: string) => {
+  const route = {
+    reset: routes.resetAttempt,
+    extend: routes.extendAttempt,
+    end: routes.endAttempt,
+    repair: routes.repair,
+  };
+  return browser.ask(route[action], { parameters: { attemptId } });
+};
+
+/** Solves a task as a learner does: in the sandbox. */
+async function solve(server: LabServer, view: AttemptView, taskId: string): Promise<void> {
+  const home = server.stub.sandboxes.get(view.sandbox?.id ?? "")?.machine()?.place.home ?? "";
+  await writeFile(join(home, taskId), "");
+}
+
+const stateOf = (view: AttemptView, taskId: string) => view.tasks.find(({ id }) => id === taskId)?.state;
+
+async function untilPassed(browser: Browser, attemptId: string, taskId: string): Promise<void> {
+  await poll(
+    async () => stateOf(await attemptOf(browser, attemptId), taskId) === "passed",
+    `${taskId} passed`,
+  );
+}
+
+const nodeStopped = {
+  code: "nodes_stopped",
+  values: ["`a`"],
+  reason: "node `a` stopped",
+  remedy: "repair",
+} as const;
+
+test("starting gives a sandbox, brings it to the lab's start and judges the tasks", async () => {
+  await using server = await startLabServer();
+  const learner = await server.learner();
+  const started = (await start(learner)).body as AttemptView;
+  expect(started).toMatchObject({
+    state: "running",
+    labTitle: "Stub lab",
+    learner: "Ada",
+    extensionsLeft: 4,
+  });
+  const view = await untilReady(learner, started.id);
+  expect(view.sandbox?.steps.map(({ name }) => name)).toContain("nodes ready");
+  expect(existsSync(join(server.stub.sandboxes.list()[0]?.machine()?.place.root ?? "", "prepared"))).toBe(
+    true,
+  );
+  await poll(async () => (await attemptOf(learner, view.id)).tasks[0]?.verdict !== undefined, "a verdict");
+  const { tasks } = await attemptOf(learner, view.id);
+  expect(tasks.map(({ state }) => state)).toEqual(["open", "locked", "locked"]);
+  expect(tasks[0]?.verdict).toMatchObject({
+    state: "failed",
+    conditions: [{ state: "failed", expected: "`first` at home in the vm", found: "no such file" }],
+  });
+  expect(tasks[1]?.verdict).toBeUndefined();
+});
+
+test("a task that is solved turns passed and opens the next; words are the reader's", async () => {
+  await using server = await startLabServer();
+  const learner = await server.learner();
+  const view = await startAttempt(learner);
+  await solve(server, view, "first");
+  await untilPassed(learner, view.id, "first");
+  const { tasks } = await attemptOf(learner, view.id);
+  expect(tasks.map(({ state }) => state)).toEqual(["passed", "open", "locked"]);
+  expect(tasks[0]?.passedAt).toBeDefined();
+  const chinese = await learner.ask(routes.attempt, {
+    parameters: { attemptId: view.id },
+    query: { language: "zh" },
+  });
+  expect(chinese.body).toMatchObject({
+    labTitle: "占位实验",
+    webServices: [{ name: "库存" }, { name: "接口" }],
+    tasks: [{ title: "任务 first" }, {}, {}],
+  });
+});
+
+test("coming back gives the same attempt; another lab has to wait for its end", async () => {
+  await using server = await startLabServer({ app: { labs: [stubLab, { ...stubLab, id: "other" }] } });
+  const learner = await server.learner();
+  expect((await learner.ask(routes.currentAttempt)).body).toBeNull();
+  const [one, two] = await Promise.all([start(learner), start(learner)]);
+  expect(one.body.id).toBe(two.body.id);
+  expect((await learner.ask(routes.currentAttempt)).body.id).toBe(one.body.id);
+  expect((await start(learner, "other")).body).toMatchObject({ code: "conflict", hint: expect.any(String) });
+  await change(learner, "end", one.body.id);
+  expect((await start(learner, "other")).status).toBe(200);
+  expect((await start(learner, "nothing")).status).toBe(409);
+});
+
+test("labs that can't be taken here say why, and can't be started", async () => {
+  const needy = { ...stubLab, id: "needy", needs: { nodes: 2, networkPolicy: false } };
+  const strict = { ...stubLab, id: "strict", needs: { nodes: 1, networkPolicy: true } };
+  await using server = await startLabServer({
+    app: {
+      labs: [stubLab, needy, strict],
+      offer: { placement: "beside", nodes: 1, enforcesNetworkPolicy: false },
+    },
+  });
+  const learner = await server.learner();
+  const { body } = await learner.ask(routes.labs);
+  expect(body.map((lab: { notOfferedBecause?: string }) => lab.notOfferedBecause)).toEqual([
+    undefined,
+    expect.stringContaining("2 nodes"),
+    "network policies are not enforced here",
+  ]);
+  expect((await start(learner, "needy")).body.code).toBe("not_supported");
+});
+
+test("hints are shown one by one, the last is the solution, and verdicts tell how many were used", async () => {
+  await using server = await startLabServer();
+  const learner = await server.learner();
+  const { id } = await startAttempt(learner);
+  const reveal = async (taskId: string) =>
+    (await learner.ask(routes.revealHint, { parameters: { attemptId: id }, json: { taskId } })).body;
+  expect((await reveal("first")).tasks[0]).toMatchObject({
+    hintsShown: ["<p>Hint for first</p>"],
+    hintsTotal: 2,
+  });
+  await reveal("first");
+  expect((await reveal("first")).tasks[0].hintsShown).toEqual(["<p>Hint for first</p>", "<p>Solution</p>"]);
+  expect((await reveal("nothing")).code).toBe("not_found");
+  await solve(server, await attemptOf(learner, id), "first");
+  await untilPassed(learner, id, "first");
+  expect((await server.stub.store.latestEvidence(id, 1))[0]).toMatchObject({ taskId: "first", hintsUsed: 2 });
+});
+
+test("who finds no room waits in line, sees the position, and gets the room that becomes free", async () => {
+  await using server = await startLabServer({ sandboxes: { room: 1 } });
+  const [first, second, third] = [
+    await server.learner("First"),
+    await server.learner("Second"),
+    await server.learner("Third"),
+  ];
+  const holder = (await start(first)).body as AttemptView;
+  const waiting = (await start(second)).body as AttemptView;
+  expect(waiting).toMatchObject({ state: "queued", queuePosition: 1 });
+  expect(waiting.sandbox).toBeUndefined();
+  const last = (await start(third)).body as AttemptView;
+  expect(last).toMatchObject({ state: "queued", queuePosition: 2 });
+  await change(first, "end", holder.id);
+  const given = await untilReady(second, waiting.id);
+  expect(given.state).toBe("running");
+  expect(await attemptOf(third, last.id)).toMatchObject({ state: "queued", queuePosition: 1 });
+});
+
+test("waiting costs none of the learner's time", async () => {
+  let now = Date.now();
+  await using server = await startLabServer({ sandboxes: { room: 1 }, app: { clock: () => new Date(now) } });
+  const [first, second] = [await server.learner("First"), await server.learner("Second")];
+  const holder = (await start(first)).body as AttemptView;
+  const waiting = (await start(second)).body as AttemptView;
+  now += 60 * 60_000;
+  await change(first, "end", holder.id);
+  const given = await untilReady(second, waiting.id);
+  expect(Date.parse(given.endsAt) - now).toBe(240 * 60_000);
+});
+
+test("when Docker fails, starting says so and leaves no attempt behind", async () => {
+  await using server = await startLabServer();
+  server.stub.sandboxes.claimFailure = new LabError("docker_unavailable", "docker does not answer");
+  const learner = await server.learner();
+  expect((await start(learner)).body.code).toBe("docker_unavailable");
+  expect((await learner.ask(routes.currentAttempt)).body).toBeNull();
+  server.stub.sandboxes.claimFailure = undefined;
+  expect((await start(learner)).body.state).toBe("running");
+});
+
+test("reset gives a new sandbox, tasks start over, the record and the hints are kept", async () => {
+  await using server = await startLabServer();
+  const learner = await server.learner();
+  const before = await startAttempt(learner);
+  await solve(server, before, "first");
+  await untilPassed(learner, before.id, "first");
+  await learner.ask(routes.revealHint, { parameters: { attemptId: before.id }, json: { taskId: "second" } });
+
+  expect((await change(learner, "reset", before.id)).status).toBe(200);
+  const after = await untilReady(learner, before.id);
+  expect(after.sandbox?.id).not.toBe(before.sandbox?.id);
+  expect(after.tasks.map(({ state }) => state)).toEqual(["open", "locked", "locked"]);
+  expect(after.tasks[1]?.hintsShown).toHaveLength(1);
+  expect(after.endsAt).toBe(before.endsAt);
+  await poll(() => server.stub.sandboxes.get(before.sandbox?.id ?? "") === undefined, "the old one is gone");
+  expect((await server.stub.store.latestEvidence(before.id, 1))[0]).toMatchObject({ state: "passed" });
+});
+
+test("a double click does a thing once", async () => {
+  await using server = await startLabServer({ settings: { maxExtensions: 1 } });
+  const learner = await server.learner();
+  const before = await startAttempt(learner);
+  await Promise.all([1, 2, 3].map(() => change(learner, "reset", before.id)));
+  const after = await untilReady(learner, before.id);
+  await poll(() => server.stub.sandboxes.list().length === 1, "one sandbox is left");
+  expect(server.stub.sandboxes.list()[0]?.id).toBe(after.sandbox?.id);
+  const extended = await Promise.all([1, 2].map(() => change(learner, "extend", before.id)));
+  expect(extended.map(({ status }) => status).toSorted()).toEqual([200, 409]);
+  const ended = await Promise.all([1, 2].map(() => change(learner, "end", before.id)));
+  expect(ended.map(({ status }) => status)).toEqual([200, 200]);
+});
+
+test("an end in the midst of a reset or a start leaves no sandbox behind", async () => {
+  await using server = await startLabServer({ sandboxes: { stepMs: 30 } });
+  const learner = await server.learner();
+  for (let round = 0; round < 5; round += 1) {
+    const { id } = (await start(learner)).body as AttemptView;
+    await Promise.all([change(learner, "reset", id), change(learner, "end", id)]);
+    expect((await attemptOf(learner, id)).state).toBe("ended");
+  }
+  await poll(() => server.stub.sandboxes.list().length === 0, "no sandbox is left");
+});
+
+test("a reset on a full host waits for nobody but its own old sandbox", async () => {
+  await using server = await startLabServer({ sandboxes: { room: 1 } });
+  const [first, second] = [await server.learner("First"), await server.learner("Second")];
+  const before = await startAttempt(first);
+  expect((await start(second)).body.state).toBe("queued");
+  const { body } = await change(first, "reset", before.id);
+  expect(["resetting", "running"]).toContain(body.state);
+  const after = await untilReady(first, before.id);
+  expect(after.sandbox?.id).not.toBe(before.sandbox?.id);
+});
+
+test("a second reset lasts until its own sandbox is gone, whenever that of the first one goes", async () => {
+  await using server = await startLabServer();
+  const { sandboxes } = server.stub;
+  const learner = await server.learner();
+  const first = await startAttempt(learner);
+  const destroy = sandboxes.destroy.bind(sandboxes);
+  const gates = new Map<string, PromiseWithResolvers<void>>();
+  sandboxes.destroy = async (id) => {
+    const gate = Promise.withResolvers<void>();
+    gates.set(id, gate);
+    await gate.promise;
+    await destroy(id);
+  };
+  const open = (view: AttemptView) => gates.get(view.sandbox?.id ?? "")?.resolve();
+  const stateNow = async () => (await attemptOf(learner, first.id)).state;
+
+  await change(learner, "reset", first.id);
+  const second = await untilReady(learner, first.id);
+  sandboxes.claimFailure = new LabError("docker_unavailable", "docker does not answer");
+  await change(learner, "reset", first.id);
+  open(first);
+  await poll(() => sandboxes.list().length === 1, "the first one's is gone");
+  const between = await stateNow();
+  open(second);
+  sandboxes.destroy = destroy;
+  expect(between).toBe("resetting");
+  await poll(async () => (await stateNow()) === "queued", "the second one's is gone");
+});
+
+test("a set-up of the lab that fails is told with the way out, and repair tries again", async () => {
+  let isBroken = true;
+  const prepared: WorldName[] = [];
+  const prepareLab: PrepareLab = async (...given) => {
+    prepared.push(given[2]);
+    if (isBroken && given[2] === "vm")
+      throw new LabError("check_errored", "set-up `break.sh` ended with 1", { hint: "look at it" });
+    await prepareStubLab(...given);
+  };
+  await using server = await startLabServer({ app: { prepareLab } });
+  const learner = await server.learner();
+  const { id } = (await start(learner)).body as AttemptView;
+  await poll(async () => (await attemptOf(learner, id)).sandbox?.phase === "failed", "the set-up has failed");
+  expect((await attemptOf(learner, id)).sandbox).toMatchObject({
+    failure: { message: "set-up `break.sh` ended with 1", hint: "look at it" },
+    machine: { labStart: "failed" },
+    steps: expect.arrayContaining([expect.objectContaining({ name: "prepare lab in VM", state: "failed" })]),
+  });
+  isBroken = false;
+  expect((await change(learner, "repair", id)).status).toBe(200);
+  await untilReady(learner, id);
+  expect(prepared.toSorted()).toEqual(["cluster", "vm", "vm"]);
+});
+
+test("the VM is prepared and its tasks can be passed while the cluster is still coming up", async () => {
+  const gate = Promise.withResolvers<void>();
+  await using server = await startLabServer({ sandboxes: { beforeCluster: () => gate.promise } });
+  const learner = await server.learner();
+  const { id } = (await start(learner)).body as AttemptView;
+  await poll(
+    async () => (await attemptOf(learner, id)).sandbox?.machine?.labStart === "done",
+    "the VM is at the lab's start",
+  );
+  const early = await attemptOf(learner, id);
+  expect(early.sandbox).toMatchObject({ phase: "creating" });
+  expect(early.sandbox?.cluster).toBeUndefined();
+  expect(early.sandbox?.steps.filter(({ name }) => name.startsWith("prepare"))).toMatchObject([
+    { name: "prepare lab in VM", state: "done" },
+  ]);
+  await solve(server, early, "first");
+  await untilPassed(learner, id, "first");
+  const { tasks } = await attemptOf(learner, id);
+  expect(tasks.map(({ state }) => state)).toEqual(["passed", "open", "locked"]);
+  // Open, but nothing is said of it that would be the cluster's fault.
+  expect(tasks[1]?.verdict).toBeUndefined();
+  expect((await server.stub.store.latestEvidence(id, 1)).map(({ taskId }) => taskId)).toEqual(["first"]);
+  gate.resolve();
+  await untilReady(learner, id);
+  await poll(
+    async () => (await attemptOf(learner, id)).tasks[1]?.verdict?.state === "failed",
+    "the cluster's task is judged",
+  );
+});
+
+test("before the lab is prepared in the VM the page says so, and the cluster's part does not wait for it", async () => {
+  const gate = Promise.withResolvers<void>();
+  const prepareLab: PrepareLab = async (lab, sandbox, world, signal) => {
+    if (world === "vm") await gate.promise;
+    await prepareStubLab(lab, sandbox, world, signal);
+  };
+  await using server = await startLabServer({ app: { prepareLab } });
+  const learner = await server.learner();
+  const { id } = (await start(learner)).body as AttemptView;
+  await poll(async () => {
+    const { machine, cluster } = (await attemptOf(learner, id)).sandbox ?? {};
+    return machine?.labStart === "started" && cluster?.labStart === "done";
+  }, "the cluster is at the lab's start, the VM on its way");
+  const view = await attemptOf(learner, id);
+  expect(view.sandbox).toMatchObject({ phase: "creating", machine: { power: "on", labStart: "started" } });
+  expect(view.sandbox?.steps.filter(({ name }) => name.startsWith("prepare"))).toMatchObject([
+    { name: "prepare lab in VM", state: "started" },
+    { name: "prepare lab in cluster", state: "done" },
+  ]);
+  // A repair meanwhile does not run it a second time beside the first.
+  await change(learner, "repair", id);
+  expect(view.tasks[0]?.verdict).toBeUndefined();
+  gate.resolve();
+  await untilReady(learner, id);
+});
+
+test("time can be extended as often as the settings say", async () => {
+  await using server = await startLabServer({ settings: { maxExtensions: 1, extensionMinutes: 30 } });
+  const learner = await server.learner();
+  const before = await startAttempt(learner);
+  const after = (await change(learner, "extend", before.id)).body as AttemptView;
+  expect(Date.parse(after.endsAt) - Date.parse(before.endsAt)).toBe(30 * 60_000);
+  expect(after.extensionsLeft).toBe(0);
+  expect((await change(learner, "extend", before.id)).status).toBe(409);
+});
+
+test("an attempt ends when its time is over, and keeps its record", async () => {
+  let now = Date.now();
+  await using server = await startLabServer({
+    settings: { idleMinutes: 1_000 },
+    app: { clock: () => new Date(now) },
+  });
+  const learner = await server.learner();
+  const view = await startAttempt(learner);
+  await solve(server, view, "first");
+  await untilPassed(learner, view.id, "first");
+  now = Date.parse(view.endsAt) - 1_000;
+  await server.stub.app.untilReady();
+  expect((await attemptOf(learner, view.id)).state).toBe("running");
+  now += 2_000;
+  await poll(async () => (await attemptOf(learner, view.id)).state === "ended", "it has ended");
+  await poll(() => server.stub.sandboxes.list().length === 0, "its sandbox is gone");
+  expect(stateOf(await attemptOf(learner, view.id), "first")).toBe("passed");
+  expect((await learner.ask(routes.currentAttempt)).body).toBeNull();
+  expect((await change(learner, "reset", view.id)).body.code).toBe("conflict");
+});
+
+test("an idle attempt ends, one that is worked on does not", async () => {
+  let now = Date.now();
+  await using server = await startLabServer({
+    settings: { idleMinutes: 30 },
+    app: { clock: () => new Date(now) },
+  });
+  const [busy, idle] = [await server.learner("Busy"), await server.learner("Idle")];
+  const [one, other] = [await startAttempt(busy), await startAttempt(idle)];
+  now += 29 * 60_000;
+  await busy.ask(routes.revealHint, { parameters: { attemptId: one.id }, json: { taskId: "first" } });
+  now += 2 * 60_000;
+  await poll(async () => (await attemptOf(idle, other.id)).state === "ended", "the idle one has ended");
+  expect((await attemptOf(busy, one.id)).state).toBe("running");
+});
+
+test("power, hardware and repair reach the VM", async () => {
+  await using server = await startLabServer();
+  const learner = await server.learner();
+  const { id } = await startAttempt(learner);
+  const parameters = { attemptId: id };
+  const power = async (action: string) =>
+    (await learner.ask(routes.power, { parameters, json: { action } })).body;
+  expect((await power("off")).sandbox.machine.power).toBe("off");
+  const json = { cpus: 4, memoryMib: 2048, dataDiskGib: 6 };
+  const resized = (await learner.ask(routes.hardware, { parameters, json })).body;
+  expect(resized.sandbox.machine).toMatchObject({ hardware: { cpus: 2 }, pendingHardware: json });
+  const on = (await power("on")).sandbox.machine;
+  expect(on).toMatchObject({ power: "on", hardware: json });
+  expect(on.pendingHardware).toBeUndefined();
+  const sandbox = server.stub.sandboxes.list()[0];
+  // What runs in the VM does not outlive its reset, and it is on again by itself.
+  const program = await sandbox?.machine()?.place.stream(["sleep", "600"], { user: "admin" });
+  const ended = program && finished(program).catch(() => {});
+  expect((await power("reset")).sandbox.machine.power).toBe("on");
+  expect(program?.destroyed).toBe(true);
+  await ended;
+  const cluster = sandbox?.cluster();
+  if (cluster) cluster.state = { phase: "broken", ...nodeStopped };
+  sandbox?.changed();
+  expect((await attemptOf(learner, id)).sandbox).toMatchObject({
+    phase: "degraded",
+    cluster: { trouble: nodeStopped },
+  });
+  expect((await change(learner, "repair", id)).body.sandbox.phase).toBe("ready");
+  expect((await power("explode")).code).toBe("bad_request");
+});
+
+test("a change that nothing tells of is seen all the same", async () => {
+  await using server = await startLabServer();
+  const learner = await server.learner();
+  const { id } = await startAttempt(learner);
+  const cluster = server.stub.sandboxes.list()[0]?.cluster();
+  if (cluster) cluster.state = { phase: "broken", ...nodeStopped };
+  await poll(async () => (await attemptOf(learner, id)).sandbox?.cluster?.phase === "broken", "it is seen");
+});
+
+test("a verdict does not wait for a Docker that is busy", async () => {
+  await using server = await startLabServer();
+  const learner = await server.learner();
+  const view = await startAttempt(learner);
+  const sandbox = server.stub.sandboxes.list()[0];
+  if (sandbox) sandbox.inspectMs = 5_000;
+  await solve(server, view, "first");
+  const startedAt = performance.now();
+  await untilPassed(learner, view.id, "first");
+  expect(performance.now() - startedAt).toBeLessThan(3_000);
+});
+
+test("the instructor sees the room", async () => {
+  await using server = await startLabServer({ sandboxes: { room: 2 } });
+  const learner = await server.learner("Ada");
+  const { id } = await startAttempt(learner);
+  const { body } = await (await server.instructor()).ask(routes.room);
+  expect(body).toMatchObject({
+    joinCode: "test-code",
+    joinUrl: `${server.url}/join#code=test-code`,
+    capacity: { room: 1 },
+    rows: [{ attempt: { id, learner: "Ada" }, lastActivityAt: expect.any(String) }],
+  });
+});

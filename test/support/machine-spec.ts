@@ -1,0 +1,35 @@
+import { randomUUID } from "node:crypto";
+import type { Engine } from "../../sandboxes/engine/engine.ts";
+import type { MachineSpec } from "../../sandboxes/machine/machine.ts";
+import { networkName } from "../../sandboxes/network/subnets.ts";
+import { LABELS } from "../../sandboxes/sandbox.ts";
+import { freeSubnet } from "./free-subnet.ts";
+import { newestImage } from "./newest-image.ts";
+
+/**
+ * Makes the network of a new sandbox, on a subnet nobody uses; `engine.removeNetwork` takes it away. Its bridge is not
+ * named as a lab server's are, so no firewall concerns it.
+ */
+export async function makeTestNetwork(
+  engine: Engine,
+  installation = "test",
+): Promise<Pick<MachineSpec, "sandboxId" | "network" | "labels">> {
+  const sandboxId = `t${randomUUID().slice(0, 7)}`;
+  const network = networkName(sandboxId);
+  const labels = { [LABELS.sandbox]: sandboxId, [LABELS.installation]: installation };
+  const subnet = await freeSubnet(engine);
+  await engine.createNetwork({ name: network, subnet, labels, bridge: `br${sandboxId}` });
+  return { sandboxId, network, labels };
+}
+
+/** What a small VM under emulation is made of, in a network that `makeTestNetwork` makes for it. */
+export async function emulatedMachine(engine: Engine, authorizedKey: string): Promise<MachineSpec> {
+  const image = await newestImage("machine");
+  return {
+    ...(await makeTestNetwork(engine)),
+    image,
+    accelerator: "tcg",
+    hardware: { cpus: 2, memoryMib: 1024, dataDiskGib: 4 },
+    authorizedKey,
+  };
+}
