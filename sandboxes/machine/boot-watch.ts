@@ -3,12 +3,26 @@ import { streamLines } from "../engine/stream-lines.ts";
 import { LabError } from "../errors.ts";
 import type { Place } from "../place.ts";
 import { type SandboxReport, step } from "../progress.ts";
-import { bootMessage, openConsole } from "./console.ts";
+import { unlessAborted } from "../waiting.ts";
+import { bootMessage, lastPrinted, openConsole } from "./console.ts";
 import type { Accelerator } from "./machine.ts";
 import type { Supervisor } from "./supervisor.ts";
 
-/** From power-on to a login. Emulation on two shared cores takes 10-50 s, ten at once many times that. */
-const bootTimeoutMs: Record<Accelerator, number> = { kvm: 90_000, tcg: 300_000 };
+export interface BootPatience {
+  /** From power-on, or a reset, to an answer by SSH. */
+  bootMs: number;
+  /** A boot that prints nothing for so long stands still. */
+  stillMs: number;
+}
+
+/**
+ * Emulation on two shared cores takes 10-50 s for a boot, ten at once many times that, and prints every few seconds.
+ * One of some hundred emulated boots was seen to stand still.
+ */
+const patienceWith: Record<Accelerator, BootPatience> = {
+  kvm: { bootMs: 90_000, stillMs: 30_000 },
+  tcg: { bootMs: 300_000, stillMs: 90_000 },
+};
 const loginTimeoutMs = 90_000;
 /** A boot prints hundreds of lines; nobody reads more than a few each second. */
 const tellEveryMs = 250;
@@ -18,8 +32,12 @@ export interface BootWatchDeps {
   container: string;
   sandboxId: string;
   accelerator: Accelerator;
-  supervisor: Supervisor;
-  place: Place;
+  supervisor: Pick<Supervisor, "awaitGuest" | "markReady" | "status">;
+  place: Pick<Place, "exec">;
+  /** Presses the reset button. */
+  reset(): Promise<void>;
+  /** By default what the accelerator needs. */
+  patience?: BootPatience;
 }
 
 interface Attempt {
@@ -34,6 +52,7 @@ export class BootWatch {
   readonly #deps: BootWatchDeps;
   readonly #end = new AbortController();
   #current: Attempt | undefined;
+  #isFirst = false;
 
   constructor(deps: BootWatchDeps) {
     this.#deps = deps;
@@ -63,9 +82,13 @@ export class BootWatch {
     return this.#attempt().login;
   }
 
-  /** The guest starts anew: what was waited for is void. */
-  forget(): void {
+  /**
+   * The guest starts anew: what was waited for is void.
+   * @param isFirst nothing of anybody's is in the guest yet: should its boot stand still, it is reset, once.
+   */
+  forget({ isFirst = false } = {}): void {
     this.#current = undefined;
+    this.#isFirst = isFirst;
   }
 
   /** Nobody waits any more. */
@@ -100,20 +123,31 @@ export class BootWatch {
 
   async #guest(signal: AbortSignal): Promise<void> {
     const { supervisor, sandboxId, accelerator } = this.#deps;
-    const timeoutMs = bootTimeoutMs[accelerator];
-    const outcome = await supervisor.awaitGuest(timeoutMs, signal);
-    if (outcome === "answers") return;
-    if (outcome === "late")
-      throw new LabError(
-        "timed_out",
-        `the guest of machine \`${sandboxId}\` did not answer by SSH within ${timeoutMs / 1000} s`,
-        { hint: "its console shows where the boot stands; a reset tries once more" },
-      );
-    const { last } = await supervisor.status();
-    throw new LabError(
-      "machine_failed",
-      `QEMU of machine \`${sandboxId}\` ended: ${last?.said || last?.reason}`,
-    );
+    const { bootMs, stillMs } = this.#deps.patience ?? patienceWith[accelerator];
+    let mayReset = this.#isFirst;
+    let deadline = performance.now() + bootMs;
+    let printed = -1;
+    for (;;) {
+      const outcome = await supervisor.awaitGuest(Math.min(stillMs, deadline - performance.now()), signal);
+      if (outcome === "answers") return;
+      const { consoleBytes, last } = await supervisor.status();
+      if (outcome === "off")
+        throw new LabError(
+          "machine_failed",
+          `QEMU of machine \`${sandboxId}\` ended: ${last?.said || last?.reason}`,
+        );
+      if (mayReset && consoleBytes === printed) {
+        mayReset = false;
+        deadline = performance.now() + bootMs;
+        await this.#deps.reset();
+      } else if (performance.now() >= deadline) break;
+      printed = consoleBytes;
+    }
+    const words = await lastPrinted(this.#deps).catch(() => "");
+    const late = `the guest of machine \`${sandboxId}\` did not answer by SSH within ${bootMs / 1000} s`;
+    throw new LabError("timed_out", words ? `${late}; its console ends with: ${words}` : late, {
+      hint: "its console shows where the boot stands; a reset tries once more",
+    });
   }
 
   async #tellConsole(report: SandboxReport, offset: number, signal: AbortSignal): Promise<void> {
@@ -133,20 +167,5 @@ export class BootWatch {
     } catch {
       // Only the story of the boot is lost; the boot itself is watched elsewhere.
     }
-  }
-}
-
-/** Stops waiting, not the work, when the signal aborts. */
-export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  work.catch(() => {});
-  const interrupted = () => new LabError("aborted", "interrupted");
-  if (signal.aborted) throw interrupted();
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = () => aborted.reject(interrupted());
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    return await Promise.race([work, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
   }
 }

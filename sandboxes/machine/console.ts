@@ -22,6 +22,19 @@ export async function openConsole(
   ]);
 }
 
+/** The last three lines that the console has printed, without what steers a terminal. */
+export async function lastPrinted(deps: { engine: Engine; container: string }): Promise<string> {
+  const { stdout } = await deps.engine.exec(deps.container, ["tail", "-c", "2000", PATHS.console], {
+    timeoutMs: 20_000,
+  });
+  const lines = stdout.replaceAll(steering, "").split("\n");
+  return lines
+    .map((line) => line.trim())
+    .filter(Boolean)
+    .slice(-3)
+    .join(" / ");
+}
+
 // biome-ignore lint/suspicious/noControlCharactersInRegex: terminals are steered by them.
 const steering = /\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f]/g;
 

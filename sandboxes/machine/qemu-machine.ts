@@ -2,8 +2,9 @@ import type { Duplex } from "node:stream";
 import type { Engine } from "../engine/engine.ts";
 import { LabError } from "../errors.ts";
 import { type SandboxReport, step } from "../progress.ts";
+import { unlessAborted } from "../waiting.ts";
 import { becomeOneself } from "./become-oneself.ts";
-import { BootWatch, unlessAborted } from "./boot-watch.ts";
+import { BootWatch } from "./boot-watch.ts";
 import { openConsole } from "./console.ts";
 import { plugIn } from "./devices.ts";
 import type { Accelerator, Hardware, Machine, MachineInspection } from "./machine.ts";
@@ -65,7 +66,11 @@ export class QemuMachine implements Machine {
     this.#ssh = { root: connection("root"), admin: connection("admin") };
     this.place = new SshPlace(this.#ssh);
     const { place } = this;
-    this.#boot = new BootWatch({ ...deps, container: this.#container, supervisor: this.#supervisor, place });
+    this.#boot = new BootWatch({
+      ...deps,
+      ...{ container: this.#container, supervisor: this.#supervisor, place },
+      reset: async () => void (await qmp({ ...deps, container: this.#container }, "system_reset")),
+    });
   }
 
   async inspect(): Promise<MachineInspection> {
@@ -85,7 +90,7 @@ export class QemuMachine implements Machine {
   async start(report: SandboxReport, signal: AbortSignal, first: FirstStart = {}): Promise<void> {
     const consoleOffset = await step(report, "start VM", async () => {
       await first.make?.();
-      return await this.#powerOn(signal, first.role);
+      return await this.#powerOn(signal, first);
     });
     if (first.role !== "copy") return await this.#boot.tell(report, consoleOffset, signal);
     await step(report, "log in", async () => {
@@ -189,7 +194,7 @@ export class QemuMachine implements Machine {
   }
 
   /** Powers on unless it is on. Gives the length of the console before. */
-  async #powerOn(signal: AbortSignal, role?: QemuSettings["role"]): Promise<number> {
+  async #powerOn(signal: AbortSignal, { make, role }: FirstStart): Promise<number> {
     const { engine } = this.#deps;
     await engine.startContainer(this.#container);
     const status = await this.#supervisor.status();
@@ -204,7 +209,7 @@ export class QemuMachine implements Machine {
     if (memory.pendingHardware) await this.#changeHardware(memory, hardware);
     else this.#memory = memory;
     const { accelerator } = this.#deps;
-    this.#boot.forget();
+    this.#boot.forget({ isFirst: make !== undefined });
     const argv = qemuArguments({ accelerator, hardware, uuid: memory.uuid, ...(role ? { role } : {}) });
     await this.#supervisor.powerOn(argv);
     if (role === "copy") await this.#load(signal);

@@ -1,7 +1,7 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { KIND_CLUSTER_LABEL } from "../cluster/names.ts";
 import type { Engine } from "../engine/engine.ts";
 import { LABELS } from "../sandbox.ts";
+import { settledWithin } from "../waiting.ts";
 import { sandboxIdOf } from "./sweep.ts";
 
 /** A learner waits for it; a container takes some 10 ms. */
@@ -31,7 +31,6 @@ export async function measureHeldMib(
     };
     await Promise.all([...new Set(names)].map(add));
   };
-  if (sandboxIds.size > 0)
-    await Promise.race([measure().catch(() => {}), delay(timeoutMs, undefined, { ref: false })]);
+  if (sandboxIds.size > 0) await settledWithin(timeoutMs, measure());
   return heldMib;
 }

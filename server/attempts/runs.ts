@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import { toLabError } from "../../sandboxes/errors.ts";
 import type { SandboxService } from "../../sandboxes/sandbox.ts";
+import { settledWithin } from "../../sandboxes/waiting.ts";
 import type { PrepareLab, WatchTasks } from "../checks/task-watcher.ts";
 import type { TaskVerdict } from "../checks/verdict.ts";
 import type { Lab, WorldName } from "../labs/lab.ts";
@@ -112,12 +113,4 @@ export class Runs implements AsyncDisposable {
     await store.addEvidence({ ...verdict, attemptId, round, hintsUsed });
     onChange(attemptId);
   }
-}
-
-/** Waits until the work is done or has failed, but no longer than this. */
-async function settledWithin(timeoutMs: number, work: Promise<unknown>): Promise<void> {
-  const { promise: late, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, timeoutMs);
-  await Promise.race([Promise.allSettled([work]), late]);
-  clearTimeout(timer);
 }

@@ -1,8 +1,8 @@
 import { KubernetesObjectApi, loadAllYaml, PatchStrategy } from "@kubernetes/client-node";
 import { loadKubeconfig, withDeadline } from "../../sandboxes/cluster/cluster-api.ts";
 import { LabError } from "../../sandboxes/errors.ts";
-import { unlessAborted } from "../../sandboxes/machine/boot-watch.ts";
 import type { Sandbox } from "../../sandboxes/sandbox.ts";
+import { unlessAborted } from "../../sandboxes/waiting.ts";
 import type { Setup } from "../labs/lab.ts";
 import type { PrepareLab } from "./task-watcher.ts";
 import { firstLine } from "./words.ts";

@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import { LabError } from "../../sandboxes/errors.ts";
 import { InputOutbox } from "../../sandboxes/terminal/input-outbox.ts";
 import type { KnownOutput, TerminalLink } from "../../sandboxes/terminal/terminal-link.ts";
+import { settledWithin } from "../../sandboxes/waiting.ts";
 import { SCROLLBACK_LINES, type TerminalOpen, type TerminalOpened } from "../protocol/socket.ts";
 import type { TerminalViewer } from "./hub.ts";
 import { OutputRing } from "./output-ring.ts";
@@ -105,7 +106,7 @@ export class SharedTerminal {
     if (this.#hasEnded && request.restart) this.#forgetShell();
     if (!this.#hasEnded) this.#connection.start();
     if (seat.isWriter) this.resize(viewer.id, request.cols, request.rows);
-    if (!this.#lost) await within(this.#ready.promise, READY_MS);
+    if (!this.#lost) await settledWithin(READY_MS, this.#ready.promise);
     return await new Promise((resolve, reject) => {
       this.#whenDrawn(() => {
         if (this.#seats.get(viewer.id) !== seat)
@@ -377,11 +378,4 @@ export class SharedTerminal {
     if (this.#writer()) return;
     [...this.#seats.values()].find((seat) => seat.viewer.mayWrite)?.setWriter(true);
   }
-}
-
-async function within(promise: Promise<void>, timeoutMs: number): Promise<void> {
-  const { promise: late, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, timeoutMs);
-  await Promise.race([promise, late]);
-  clearTimeout(timer);
 }

@@ -1,0 +1,68 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { expect, test } from "vitest";
+import type { Engine } from "../../sandboxes/engine/engine.ts";
+import { BootWatch } from "../../sandboxes/machine/boot-watch.ts";
+import type { SupervisorStatus } from "../../sandboxes/machine/supervisor.ts";
+
+const PRINTED = "[  OK  ] Reached target\r\n\u001b[1mwaiting\u001b[0m for the disk\r\n\r\n";
+
+/** A guest whose boot stands still until its reset button is pressed, or for ever. */
+function createGuest(way: { printsMore?: boolean; comesUp?: boolean } = {}) {
+  let consoleBytes = 100;
+  let resets = 0;
+  const watch = new BootWatch({
+    engine: { exec: async () => ({ exitCode: 0, stdout: PRINTED, stderr: "" }) } as unknown as Engine,
+    container: "vm",
+    sandboxId: "s-1",
+    accelerator: "tcg",
+    patience: { bootMs: 90, stillMs: 20 },
+    supervisor: {
+      awaitGuest: async (timeoutMs) => {
+        if (resets > 0 && way.comesUp) return "answers";
+        await delay(timeoutMs);
+        return "late";
+      },
+      status: async () => {
+        if (way.printsMore) consoleBytes += 1;
+        return { consoleBytes } as SupervisorStatus;
+      },
+      markReady: async () => {},
+    },
+    place: { exec: async () => ({ exitCode: 0, stdout: "", stderr: "" }) },
+    reset: async () => {
+      resets += 1;
+    },
+  });
+  return { watch, resets: () => resets };
+}
+
+test("a first boot that stands still is reset, and goes on", async () => {
+  const { watch, resets } = createGuest({ comesUp: true });
+  watch.forget({ isFirst: true });
+  await watch.login();
+  expect(resets()).toBe(1);
+});
+
+test("one that stands still again is given up, with what its console printed last", async () => {
+  const { watch, resets } = createGuest();
+  watch.forget({ isFirst: true });
+  await expect(watch.login()).rejects.toMatchObject({
+    code: "timed_out",
+    message: expect.stringMatching(/ends with: \[ {2}OK {2}\] Reached target \/ waiting for the disk$/),
+  });
+  expect(resets()).toBe(1);
+});
+
+test("a first boot that prints on is let be", async () => {
+  const { watch, resets } = createGuest({ printsMore: true });
+  watch.forget({ isFirst: true });
+  await expect(watch.login()).rejects.toMatchObject({ code: "timed_out" });
+  expect(resets()).toBe(0);
+});
+
+test("a later boot is not reset: somebody may be at its console, mending it", async () => {
+  const { watch, resets } = createGuest();
+  watch.forget();
+  await expect(watch.login()).rejects.toMatchObject({ code: "timed_out" });
+  expect(resets()).toBe(0);
+});
