@@ -1,9 +1,10 @@
 import MarkdownIt from "markdown-it";
+import cjkBreaks from "markdown-it-cjk-breaks";
 import type { TextBlock } from "../protocol/views.ts";
 import type { LabProblem } from "./problem.ts";
 
 /** HTML in a text is shown, not run: whoever writes a lab need not be trusted with the page. */
-const markdown = new MarkdownIt({ html: false, linkify: false, typographer: false });
+const markdown = new MarkdownIt({ html: false, linkify: false, typographer: false }).use(cjkBreaks);
 
 const TASK_PLACE = /^::task\{id=([a-z0-9-]+)\}$/;
 const FENCE_INFO = /^(\S*)(?:\s+\{run=(vm|cluster)\})?$/;
