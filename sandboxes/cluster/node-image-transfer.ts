@@ -3,6 +3,7 @@ import { pipeline } from "node:stream/promises";
 import { execa } from "execa";
 import { LabError } from "../errors.ts";
 import { docker } from "../images/docker-command.ts";
+import { tellMib } from "../images/tell-mib.ts";
 import type { SandboxReport, SandboxStep } from "../progress.ts";
 
 /** Under emulation a GiB takes minutes. */
@@ -26,17 +27,12 @@ export async function transferImage(
   if (found.trim() !== "") return;
   const inspect = ["image", "inspect", "--format", "{{.Size}}", image];
   const size = Number((await docker({ env: dockers.from }, inspect, { timeoutMs: 30_000, signal })).stdout);
-  const mib = (bytes: number) => Math.round(bytes / 2 ** 20);
+  const onBytes = tellMib(report, step, size, { before: "about ", after: " of the node image" });
   let moved = 0;
-  let told = 0;
   const meter = new Transform({
     transform(chunk: Buffer, _encoding, done) {
       moved += chunk.length;
-      if (moved - told > 16 * 2 ** 20) {
-        told = moved;
-        const message = `${mib(moved)} of about ${mib(size)} MiB of the node image`;
-        report({ step, state: "progress", message, fraction: Math.min(0.99, moved / size) });
-      }
+      onBytes(moved);
       done(null, chunk);
     },
   });

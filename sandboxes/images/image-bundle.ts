@@ -1,7 +1,7 @@
 import { chmod, copyFile, mkdir, mkdtemp, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { LabError } from "../errors.ts";
-import { type Report, step } from "../progress.ts";
+import { step } from "../progress.ts";
 import { run } from "../run.ts";
 import { docker, pipeCommands } from "./docker-command.ts";
 import { dockerEnvironment } from "./image-builder.ts";
@@ -13,6 +13,7 @@ import {
   isWhole,
   rememberImageSet,
 } from "./image-set.ts";
+import { tellMib } from "./tell-mib.ts";
 
 const hourMs = 3_600_000;
 
@@ -31,7 +32,9 @@ export async function saveImages(deps: ImageSetDeps, images: ImageSet, file: str
     await step(deps.report, "save images", async () => {
       const tags = [images.machine, images.toolbox, images.node.image];
       const env = dockerEnvironment(deps.env);
-      const onBytes = tellMib(deps.report, "save images", "about ", await sizeOfImages(env, tags));
+      const onBytes = tellMib(deps.report, "save images", await sizeOfImages(env, tags), {
+        before: "about ",
+      });
       await pipeCommands(["docker", "save", ...tags], writeTo(archive), { ...options, env, onBytes });
     });
     await step(deps.report, "write file", async () => {
@@ -40,7 +43,7 @@ export async function saveImages(deps: ImageSetDeps, images: ImageSet, file: str
       await writeFile(join(work, "image-set.json"), JSON.stringify(images));
       // The description first, so that reading it doesn't mean reading gigabytes.
       const parts = ["image-set.json", "kind", "kubectl", "images.tar"];
-      const onBytes = tellMib(deps.report, "write file", "", (await stat(archive)).size);
+      const onBytes = tellMib(deps.report, "write file", (await stat(archive)).size);
       const pack = ["tar", "-cf", "-", "-C", work, ...parts] as const;
       await pipeCommands([...pack], writeTo(`${target}.partial`), { ...options, env: {}, onBytes });
       await rename(`${target}.partial`, target);
@@ -75,7 +78,7 @@ export async function loadImages(
   try {
     return await step(deps.report, "load images", async () => {
       await run(["tar", "-xf", source, "-C", work, "--occurrence=1", "kind", "kubectl"], limits);
-      const onBytes = tellMib(deps.report, "load images", "", (await stat(source)).size);
+      const onBytes = tellMib(deps.report, "load images", (await stat(source)).size);
       const env = dockerEnvironment(deps.env);
       await pipeCommands(["tar", "-xOf", source, "images.tar"], ["docker", "load"], {
         ...limits,
@@ -107,20 +110,6 @@ export async function loadImages(
   } finally {
     await rm(work, { recursive: true, force: true });
   }
-}
-
-const TOLD_EVERY = 16 * 2 ** 20;
-
-/** Reports bytes as MiB of a whole, at each 16 of them. @param nearly what to say before the whole. */
-function tellMib(report: Report, name: string, nearly: string, whole: number): (moved: number) => void {
-  const mib = (bytes: number) => Math.round(bytes / 2 ** 20);
-  let told = 0;
-  return (moved) => {
-    if (moved - told < TOLD_EVERY) return;
-    told = moved - (moved % TOLD_EVERY);
-    const message = `${mib(moved)} of ${nearly}${mib(whole)} MiB`;
-    report({ step: name, state: "progress", message, fraction: Math.min(0.99, moved / whole) });
-  };
 }
 
 async function sizeOfImages(env: Record<string, string>, tags: readonly string[]): Promise<number> {

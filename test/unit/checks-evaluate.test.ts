@@ -1,17 +1,8 @@
 import { expect, test } from "vitest";
-import type { CheckOf } from "../../server/checks/check.ts";
 import { evaluateTask, type World } from "../../server/checks/evaluate.ts";
 import type { Observation } from "../../server/checks/vm/vm-observer.ts";
+import { inventoryFileSystem as check } from "../support/inventory-file-system.ts";
 
-const check: CheckOf<"file_system"> = {
-  kind: "file_system",
-  path: "/srv/inventory",
-  volumeGroup: "data",
-  logicalVolume: "inventory",
-  minSizeMib: 1024,
-  minFreeMib: 256,
-  keeps: [],
-};
 const LVS = {
   report: [
     {

@@ -8,6 +8,7 @@ import { judgeFirewallAfterBoot } from "../../server/checks/vm/judge-firewall.ts
 import { judgeUnitActive, judgeUnitEnabled, readProperties } from "../../server/checks/vm/unit.ts";
 import { createVmObserver } from "../../server/checks/vm/vm-observer.ts";
 import type { Outcome } from "../../server/checks/words.ts";
+import { inventoryFileSystem } from "../support/inventory-file-system.ts";
 
 const found = (outcome: Outcome | undefined) =>
   outcome?.state === "failed" ? outcome.found.en : outcome?.state;
@@ -53,15 +54,7 @@ test.each([
   expect(found(judgeUnitEnabled(enabled, { ...running, UnitFileState: state }))).toContain(words);
 });
 
-const fileSystem: CheckOf<"file_system"> = {
-  kind: "file_system",
-  path: "/srv/inventory",
-  volumeGroup: "data",
-  logicalVolume: "inventory",
-  minSizeMib: 1024,
-  minFreeMib: 256,
-  keeps: [{ path: "/srv/inventory/exports", minMib: 400 }],
-};
+const fileSystem = { ...inventoryFileSystem, keeps: [{ path: "/srv/inventory/exports", minMib: 400 }] };
 
 function seen(sizes: { fs: number; free: number; lv: number; kept: number; source?: string }) {
   const mount = {
