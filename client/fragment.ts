@@ -3,8 +3,14 @@ import { useSyncExternalStore } from "react";
 /** What links carry behind `#`, where no server log and no referrer sees it. */
 export type SecretName = "code" | "token";
 
-const secrets = new Map<SecretName, string>();
 const listeners = new Set<() => void>();
+
+/** Kept by the tab, so that a reload before it is spent loses nothing; closing the tab forgets it. */
+const keyOf = (name: SecretName) => `footbridge.link.${name}`;
+
+function secretOf(name: SecretName): string | undefined {
+  return sessionStorage.getItem(keyOf(name)) ?? undefined;
+}
 
 function take(): void {
   const fragment = new URLSearchParams(location.hash.slice(1));
@@ -12,7 +18,7 @@ function take(): void {
   for (const name of ["code", "token"] as const) {
     const value = fragment.get(name);
     if (value === null) continue;
-    secrets.set(name, value);
+    sessionStorage.setItem(keyOf(name), value);
     found = true;
   }
   if (!found) return;
@@ -29,8 +35,8 @@ export function takeSecretsFromAddress(): void {
 
 /** Gives a secret away, once. */
 export function spendSecret(name: SecretName): string | undefined {
-  const value = secrets.get(name);
-  secrets.delete(name);
+  const value = secretOf(name);
+  sessionStorage.removeItem(keyOf(name));
   return value;
 }
 
@@ -42,5 +48,5 @@ export function onSecret(listener: () => void): () => void {
 
 /** A secret the address brought, until it is spent. */
 export function useSecret(name: SecretName): string | undefined {
-  return useSyncExternalStore(onSecret, () => secrets.get(name));
+  return useSyncExternalStore(onSecret, () => secretOf(name));
 }

@@ -44,10 +44,11 @@ function JoinForm() {
   const { messages } = useMessages();
   const navigate = useNavigate();
   const codeFromLink = useSecret("code");
-  const [typedCode, setTypedCode] = useState<string | undefined>(undefined);
+  /** What was typed counts until a link brings another code. */
+  const [typed, setTyped] = useState<{ code: string; over: string | undefined } | undefined>(undefined);
   const [name, setName] = useState("");
   const [wasTried, setTried] = useState(false);
-  const code = typedCode ?? codeFromLink ?? "";
+  const code = typed && typed.over === codeFromLink ? typed.code : (codeFromLink ?? "");
   const parsed = JoinBody.safeParse({ code, name });
   const join = useAction(async (body: JoinBodyShape) => {
     await api.join(body);
@@ -91,7 +92,7 @@ function JoinForm() {
             autoCapitalize="off"
             spellCheck={false}
             required
-            onChange={(event) => setTypedCode(event.target.value)}
+            onChange={(event) => setTyped({ code: event.target.value, over: codeFromLink })}
           />
         )}
       </Field>

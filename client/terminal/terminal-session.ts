@@ -33,8 +33,11 @@ export interface TerminalSessionDeps {
   onState(state: TerminalState): void;
 }
 
-/** A shell that has printed nothing for so long is typed to all the same. */
-const STARTING_MS = 2_000;
+/**
+ * A shell that has printed nothing for so long is typed to all the same. Before it reads, what is typed is echoed twice,
+ * and under emulation it takes up to 10 s to begin.
+ */
+const STARTING_MS = 10_000;
 
 const visits = new WeakMap<TerminalSocket, Map<string, TerminalSession>>();
 

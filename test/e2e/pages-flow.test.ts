@@ -102,6 +102,22 @@ describe("a learner", () => {
     expect(visitor.complaints).toEqual([]);
   });
 
+  test("keeps the link's code over a reload, and takes that of another link", async () => {
+    await using visitor = await browser.visit();
+    const { page } = visitor;
+    await page.goto(stub.app.learnerLink());
+    const code = page.getByLabel(en.join.code);
+    await soon(() => code.inputValue()).toBe("birch-harbour");
+    await page.reload();
+    await soon(() => code.inputValue()).toBe("birch-harbour");
+    await code.fill("mistyped");
+    const another = stub.app.learnerLink().replace("birch-harbour", "oak-harbour");
+    expect(another).toContain("oak-harbour");
+    await page.goto(another);
+    await soon(() => code.inputValue()).toBe("oak-harbour");
+    expect(visitor.complaints).toEqual([]);
+  });
+
   test("asks for a hint, then for the solution", async () => {
     await using visitor = await joinCourse("Bruno Keller");
     const { page } = visitor;
