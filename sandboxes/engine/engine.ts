@@ -74,6 +74,8 @@ export interface ExecOptions {
   user?: string;
   env?: Record<string, string>;
   input?: string | Uint8Array;
+  /** A command that prints more is ended with `command_failed`; 64 MiB by default. */
+  maxOutputBytes?: number;
 }
 
 export interface ExecResult {

@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import type { Duplex } from "node:stream";
 import { LabError } from "../errors.ts";
+import type { ExecOptions } from "./engine.ts";
 
 /** A process somewhere else: writes go to its stdin, reads come from its stdout; destroying kills it. */
 export interface ProcessStream extends Duplex {
@@ -9,19 +10,20 @@ export interface ProcessStream extends Duplex {
   readonly exitCode: number | undefined;
 }
 
-const maxOutputBytes = 64 * 1024 * 1024;
+const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 
 /**
  * Starts a process, feeds it and waits for its end. Passing the deadline or an abort kills it, even when it is only
  * being started.
  * @param title what to call it in messages: "`id` in `fb-7f-machine`".
- * @throws LabError `timed_out`, `aborted`, `command_failed` for more than 64 MiB of output, and whatever `open` throws.
+ * @throws LabError `timed_out`, `aborted`, `command_failed` for more output than `maxOutputBytes`, and whatever `open` throws.
  */
 export async function runProcess(
   title: string,
   open: () => Promise<ProcessStream>,
-  options: { timeoutMs: number; signal?: AbortSignal | undefined; input?: string | Uint8Array | undefined },
+  options: Pick<ExecOptions, "timeoutMs" | "signal" | "input" | "maxOutputBytes">,
 ): Promise<{ exitCode: number; stdout: Buffer; stderr: string }> {
+  const { maxOutputBytes = MAX_OUTPUT_BYTES } = options;
   const failure = Promise.withResolvers<never>();
   // Nobody waits for it when all goes well.
   failure.promise.catch(() => {});

@@ -95,6 +95,14 @@ export function describeEngine(name: string, make: () => Promise<EngineUnderTest
       expect(stdout).toMatch(/^NoNewPrivs:\s*1$/m);
     });
 
+    it("ends a command that prints more than it may", async () => {
+      const endless = { timeoutMs: 60_000, maxOutputBytes: 1_000_000 };
+      await expect(test.engine.exec(one, ["cat", "/dev/zero"], endless)).rejects.toMatchObject({
+        code: "command_failed",
+        message: expect.stringContaining("more than 1000000 bytes"),
+      });
+    });
+
     it("kills a command that passes its deadline or is interrupted", async () => {
       await expect(test.engine.exec(one, ["sleep", "4711"], { timeoutMs: 500 })).rejects.toMatchObject({
         code: "timed_out",

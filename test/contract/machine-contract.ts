@@ -109,6 +109,13 @@ export function describeMachine(name: string, make: () => Promise<MachineUnderTe
       expect(result).toEqual({ exitCode: 3, stdout: "grüße", stderr: "it's $(id) a  b\n" });
     });
 
+    it("ends a command that prints more than it may", async () => {
+      const endless = { timeoutMs: commandMs, maxOutputBytes: 1_000_000 };
+      await expect(machine.place.exec(["cat", "/dev/zero"], endless)).rejects.toMatchObject({
+        code: "command_failed",
+      });
+    });
+
     it("kills a command at its deadline, and with its stream", async () => {
       const late = machine.place.exec(["sleep", "4711"], { timeoutMs: 1_000 });
       await expect(late).rejects.toMatchObject({ code: "timed_out" });

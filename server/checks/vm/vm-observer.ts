@@ -14,7 +14,8 @@ export interface VmObserver {
   /**
    * Runs a command by its absolute path. Those asked for in the same turn of the event loop go into the VM together,
    * the same one once.
-   * @throws LabError when the VM can't be reached or the command takes too long or prints more than 1 MiB.
+   * @throws LabError when the VM can't be reached or the command takes too long or prints more than 1 MiB, or all of
+   * them together more than 4 MiB.
    */
   observe(argv: readonly [string, ...string[]], input?: string): Promise<Observation>;
 }
@@ -33,6 +34,7 @@ const COMMAND_SECONDS = 25;
 const TRIP_MS = 60_000;
 /** What verifiers ask for are a few lines each; more is something else in a command's place. */
 const OUTPUT_CHARACTERS = 1024 * 1024;
+const TRIP_BYTES = 4 * 1024 * 1024;
 
 /**
  * Every verdict brings its own verifier: one small script on the standard input of a shell with a clean environment.
@@ -51,6 +53,7 @@ export function createVmObserver(place: () => Place | undefined): VmObserver {
       const result = await target.exec(["/usr/bin/env", "-i", "/bin/sh", "-s"], {
         user: "root",
         timeoutMs: TRIP_MS,
+        maxOutputBytes: TRIP_BYTES,
         input: verifierScript(sent, nonce),
       });
       const observations = readObservations(result.stdout, nonce);
