@@ -24,9 +24,7 @@ describe("the KVM probe", { timeout: 120_000 }, () => {
   it("believes only what it has seen boot since the host did", async () => {
     const fiction = { bootId: "another boot", image, verdict: { usable: true, reason: "fiction" } };
     await writeFile(join(stateDir, "kvm.json"), JSON.stringify(fiction));
-    const startedAt = performance.now();
     const verdict = await probeKvm({ engine, image, labels, stateDir });
-    expect(performance.now() - startedAt).toBeLessThan(60_000);
     expect(verdict.reason).not.toBe("fiction");
     expect(verdict.usable || verdict.remedy).toBeTruthy();
     expect(await engine.listContainers(labels)).toEqual([]);

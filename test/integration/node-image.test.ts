@@ -63,20 +63,18 @@ function describeNodeImage(source: "built" | "published"): void {
     });
 
     describe("with two nodes", () => {
-      it("is made once: asking again is quick and gives the same", async () => {
+      it("is made once: asking again makes nothing and gives the same", async () => {
         const builder = await createImageBuilder({
           env: process.env,
           paths: hostPaths(process.env),
           report: () => {},
         });
         const steps: string[] = [];
-        const started = performance.now();
         const again = await ensureNodeImage(builder, { source, courseImageTars: tars }, (event) =>
           steps.push(event.step),
         );
         expect(again).toEqual(node);
         expect(steps).toEqual([]);
-        expect(performance.now() - started).toBeLessThan(20_000);
       });
 
       it("runs the Kubernetes it says, with the kubectl of that version", async () => {

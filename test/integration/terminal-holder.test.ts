@@ -217,12 +217,10 @@ describe("input", () => {
     void visit.type("never read\r".repeat(15_000));
     await poll(() => visit.link.bufferedBytes > 50_000, "input is held up");
     visit.text = "";
-    const since = performance.now();
     await visit.type("\x03");
     await visit.until("^C");
     await visit.type("echo alive-$((6*7))\r");
     await visit.until("alive-42");
-    expect(performance.now() - since).toBeLessThan(5_000);
     expect(visit.text).not.toContain("command not found");
   });
 

@@ -49,8 +49,8 @@ export class StubSandbox implements Sandbox {
   #isUp = false;
   #work: Promise<void> = Promise.resolve();
   failure: SandboxInspection["failure"];
-  /** How long an inspection takes, as with a Docker that is busy. */
-  inspectMs = 0;
+  /** What inspections wait for, as with a Docker that is busy. */
+  busy: Promise<void> = Promise.resolve();
 
   constructor(id: string, options: StubOptions) {
     this.id = id;
@@ -128,7 +128,7 @@ export class StubSandbox implements Sandbox {
   }
 
   async inspect(): Promise<SandboxInspection> {
-    if (this.inspectMs > 0) await delay(this.inspectMs);
+    await this.busy;
     const [machine, cluster] = await Promise.all([this.#machine?.inspect(), this.#cluster?.inspect()]);
     const isHurt = machine?.state.power === "broken" || cluster?.state.phase !== "ready";
     const phase = this.#abort.signal.aborted

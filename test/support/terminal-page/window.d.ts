@@ -8,7 +8,7 @@ declare global {
     socket: TerminalSocket;
     /** What they put there. */
     digest?: Promise<ArrayBuffer>;
-    states?: [string, number][];
+    states?: string[];
     /** When the rows were drawn. */
     drawn?: number[];
     /** Milliseconds from the loss of the socket until the screen is back. */
