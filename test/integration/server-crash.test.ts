@@ -150,3 +150,16 @@ test("killed, with everything of a learner's sandbox stopped or gone but its dis
   expect(again.status, JSON.stringify(again.body)).toBe(200);
   expect(String(again.body)).toBe("an hour's work");
 });
+
+test("killed while it resets a lab, it takes the old sandbox away and gives a new one", async () => {
+  const before = (await view()).sandbox?.id ?? "";
+  const reset = learner.ask(routes.resetAttempt, { parameters: { attemptId: attempt.id } }).catch(() => {});
+  await poll(async () => (await view()).state !== "running", "the reset has begun", { pauseMs: 20 });
+  await server.killHard();
+  await reset;
+  await start();
+  expect(await leftOf(before)).toEqual([]);
+  const after = await untilPhase("ready");
+  expect(after.sandbox?.id).not.toBe(before);
+  expect(after.tasks.every(({ state }) => state !== "passed")).toBe(true);
+});
