@@ -6,7 +6,7 @@ import { type SandboxReport, step } from "../progress.ts";
 import { unlessAborted } from "../waiting.ts";
 import { bootMessage, lastPrinted, openConsole } from "./console.ts";
 import type { Accelerator } from "./machine.ts";
-import type { Supervisor } from "./supervisor.ts";
+import type { Supervisor, SupervisorStatus } from "./supervisor.ts";
 
 export interface BootPatience {
   /** From power-on, or a reset, to an answer by SSH. */
@@ -36,6 +36,8 @@ export interface BootWatchDeps {
   place: Pick<Place, "exec">;
   /** Presses the reset button. */
   reset(): Promise<void>;
+  /** Starts QEMU as it was started before. */
+  powerOn(): Promise<void>;
   /** By default what the accelerator needs. */
   patience?: BootPatience;
 }
@@ -76,6 +78,7 @@ export class BootWatch {
 
   /**
    * Waits until the guest's SSH lets somebody in, and has the supervisor note it. All who wait share one attempt.
+   * Should QEMU crash meanwhile, it is started again, once.
    * @throws LabError `timed_out` with where to look, `machine_failed` when QEMU ends meanwhile.
    */
   login(): Promise<void> {
@@ -125,12 +128,19 @@ export class BootWatch {
     const { supervisor, sandboxId, accelerator } = this.#deps;
     const { bootMs, stillMs } = this.#deps.patience ?? patienceWith[accelerator];
     let mayReset = this.#isFirst;
+    let mayPowerOn = true;
     let deadline = performance.now() + bootMs;
     let printed = -1;
     for (;;) {
       const outcome = await supervisor.awaitGuest(Math.min(stillMs, deadline - performance.now()), signal);
       if (outcome === "answers") return;
       const { consoleBytes, last } = await supervisor.status();
+      if (outcome === "off" && mayPowerOn && hasCrashed(last)) {
+        mayPowerOn = false;
+        deadline = performance.now() + bootMs;
+        await this.#deps.powerOn();
+        continue;
+      }
       if (outcome === "off")
         throw new LabError(
           "machine_failed",
@@ -168,4 +178,12 @@ export class BootWatch {
       // Only the story of the boot is lost; the boot itself is watched elsewhere.
     }
   }
+}
+
+/**
+ * Whether QEMU ended by a fault of its own, which nobody asked for and no want of memory caused. Emulation of two
+ * processors was seen to fail so in one of some hundred boots (`iotlb_to_section: Assertion ... failed`, QEMU 10.0).
+ */
+function hasCrashed(last: SupervisorStatus["last"]): boolean {
+  return last?.signal === "SIGABRT" || last?.signal === "SIGSEGV";
 }

@@ -51,6 +51,7 @@ export class QemuMachine implements Machine {
   readonly #ssh: Record<"root" | "admin", SshConnection>;
   #memory: MachineMemory;
   readonly #boot: BootWatch;
+  #isTemplate = false;
 
   constructor(deps: QemuMachineDeps) {
     this.#deps = deps;
@@ -70,6 +71,7 @@ export class QemuMachine implements Machine {
       ...deps,
       ...{ container: this.#container, supervisor: this.#supervisor, place },
       reset: async () => void (await qmp({ ...deps, container: this.#container }, "system_reset")),
+      powerOn: () => this.#supervisor.powerOn(this.#arguments(this.#isTemplate ? "template" : undefined)),
     });
   }
 
@@ -208,12 +210,16 @@ export class QemuMachine implements Machine {
     const hardware = memory.pendingHardware ?? memory.hardware;
     if (memory.pendingHardware) await this.#changeHardware(memory, hardware);
     else this.#memory = memory;
-    const { accelerator } = this.#deps;
     this.#boot.forget({ isFirst: make !== undefined });
-    const argv = qemuArguments({ accelerator, hardware, uuid: memory.uuid, ...(role ? { role } : {}) });
-    await this.#supervisor.powerOn(argv);
+    this.#isTemplate = role === "template";
+    await this.#supervisor.powerOn(this.#arguments(role));
     if (role === "copy") await this.#load(signal);
     return status.consoleBytes;
+  }
+
+  #arguments(role: QemuSettings["role"]): string[] {
+    const { hardware, uuid } = this.#memory;
+    return qemuArguments({ accelerator: this.#deps.accelerator, hardware, uuid, ...(role ? { role } : {}) });
   }
 
   async #load(signal: AbortSignal): Promise<void> {

@@ -15,8 +15,8 @@ export interface MachineUnderTest {
   spec: MachineSpec;
   /** The container with the machine, whose stop is what a restart of Docker looks like. */
   container: string;
-  /** Kills the hypervisor without a word. */
-  killHypervisor(): Promise<void>;
+  /** Ends the hypervisor: without a word, or as a fault of its own would. */
+  killHypervisor(signal: "KILL" | "ABRT"): Promise<void>;
   /** The kernel's word on the hypervisor's process: `/proc/<pid>/status`. */
   hypervisorStatus(): Promise<string>;
   /** Names of everything that belongs to the machine and is still there. */
@@ -254,8 +254,8 @@ export function describeMachine(name: string, make: () => Promise<MachineUnderTe
       await root("test", "-e", "/kept");
     });
 
-    it("says that the hypervisor was killed, and powers on again", async () => {
-      await test.killHypervisor();
+    it("says that the hypervisor was killed, and powers on again, though it crashes in the boot", async () => {
+      await test.killHypervisor("KILL");
       await poll(async () => (await power()) === "broken", "it is broken");
       expect((await machine.inspect()).state).toMatchObject({
         power: "broken",
@@ -265,7 +265,10 @@ export function describeMachine(name: string, make: () => Promise<MachineUnderTe
       await machine
         .resize(test.spec.hardware)
         .catch((error) => expect(error).toMatchObject({ code: "bad_request" }));
-      await machine.start(() => {}, untilLate());
+      const started = machine.start(() => {}, untilLate());
+      await poll(async () => (await power()) === "starting", "it starts", { pauseMs: 300 });
+      await test.killHypervisor("ABRT");
+      await started;
       expect(await power()).toBe("on");
       await root("test", "-e", "/kept");
     });

@@ -63,10 +63,10 @@ async function untilSandbox(phase: "ready" | "degraded", timeoutMs: number): Pro
 }
 
 test("one file brings the images, the start needs nothing else, and a sandbox comes up", async () => {
-  // What README says such a host has already: Docker, npm and Node's library.
-  await host.drive("docker");
+  // What README says such a host has already: npm, Node's library and Docker.
   await inHost("printf '#!/bin/sh\\necho 9.2.0\\n' >/usr/local/bin/npm && chmod +x /usr/local/bin/npm");
   await inHost(`${FOOTBRIDGE} --version`);
+  await host.drive("docker");
   await inHost("ip route del default");
 
   expect(await inHost(`${FOOTBRIDGE} images load /carried/${FILE}`, 1_200_000)).toContain("load images");

@@ -18,8 +18,8 @@ describeMachine("QemuDriver", async () => {
     container,
     makeDriver: () => new QemuDriver({ engine, privateKey: keys.private }),
     spec,
-    killHypervisor: async () => {
-      const kill = ["pkill", "-KILL", "-f", "^qemu-system-x86_64"];
+    killHypervisor: async (signal) => {
+      const kill = ["pkill", `-${signal}`, "-f", "^qemu-system-x86_64"];
       expect(await engine.exec(container, kill, { timeoutMs: 20_000 })).toMatchObject({ exitCode: 0 });
     },
     hypervisorStatus: async () => {

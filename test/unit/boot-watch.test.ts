@@ -7,9 +7,11 @@ import type { SupervisorStatus } from "../../sandboxes/machine/supervisor.ts";
 const PRINTED = "[  OK  ] Reached target\r\n\u001b[1mwaiting\u001b[0m for the disk\r\n\r\n";
 
 /** A guest whose boot stands still until its reset button is pressed, or for ever. */
-function createGuest(way: { printsMore?: boolean; comesUp?: boolean } = {}) {
+function createGuest(way: { printsMore?: boolean; comesUp?: boolean; endsBy?: string[] } = {}) {
+  const ends = [...(way.endsBy ?? [])];
   let consoleBytes = 100;
   let resets = 0;
+  let starts = 0;
   const watch = new BootWatch({
     engine: { exec: async () => ({ exitCode: 0, stdout: PRINTED, stderr: "" }) } as unknown as Engine,
     container: "vm",
@@ -19,12 +21,15 @@ function createGuest(way: { printsMore?: boolean; comesUp?: boolean } = {}) {
     supervisor: {
       awaitGuest: async (timeoutMs) => {
         if (resets > 0 && way.comesUp) return "answers";
+        if (way.endsBy) return ends.length > 0 ? "off" : "answers";
         await delay(timeoutMs);
         return "late";
       },
       status: async () => {
         if (way.printsMore) consoleBytes += 1;
-        return { consoleBytes } as SupervisorStatus;
+        const signal = ends.shift() ?? null;
+        const last = { exitCode: null, signal, reason: null, said: "Assertion failed" };
+        return { consoleBytes, last } as SupervisorStatus;
       },
       markReady: async () => {},
     },
@@ -32,8 +37,11 @@ function createGuest(way: { printsMore?: boolean; comesUp?: boolean } = {}) {
     reset: async () => {
       resets += 1;
     },
+    powerOn: async () => {
+      starts += 1;
+    },
   });
-  return { watch, resets: () => resets };
+  return { watch, resets: () => resets, starts: () => starts };
 }
 
 test("a first boot that stands still is reset, and goes on", async () => {
@@ -65,4 +73,23 @@ test("a later boot is not reset: somebody may be at its console, mending it", as
   watch.forget();
   await expect(watch.login()).rejects.toMatchObject({ code: "timed_out" });
   expect(resets()).toBe(0);
+});
+
+test("QEMU that crashes in a boot is started again, and given up when it crashes once more", async () => {
+  const once = createGuest({ endsBy: ["SIGABRT"] });
+  await once.watch.login();
+  expect(once.starts()).toBe(1);
+
+  const twice = createGuest({ endsBy: ["SIGABRT", "SIGSEGV"] });
+  await expect(twice.watch.login()).rejects.toMatchObject({
+    code: "machine_failed",
+    message: expect.stringContaining("Assertion failed"),
+  });
+  expect(twice.starts()).toBe(1);
+});
+
+test("QEMU that somebody killed stays off", async () => {
+  const { watch, starts } = createGuest({ endsBy: ["SIGKILL"] });
+  await expect(watch.login()).rejects.toMatchObject({ code: "machine_failed" });
+  expect(starts()).toBe(0);
 });
