@@ -1,16 +1,13 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { CoreV1Api } from "@kubernetes/client-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Cluster, ClusterSpec } from "../../sandboxes/cluster/cluster.ts";
 import { loadKubeconfig } from "../../sandboxes/cluster/cluster-api.ts";
-import { probeKvm } from "../../sandboxes/host/kvm-probe.ts";
 import type { Accelerator, Machine } from "../../sandboxes/machine/machine.ts";
 import { QemuDriver } from "../../sandboxes/machine/qemu-driver.ts";
 import { makeSshKeys } from "../../sandboxes/machine/ssh-keys.ts";
 import type { ProgressEvent } from "../../sandboxes/progress.ts";
 import { poll } from "../poll.ts";
+import { acceleratorOf } from "../support/machine-spec.ts";
 import { readNestedProof, writeNestedProof } from "../support/nested-proof.ts";
 import { newestImage } from "../support/newest-image.ts";
 import {
@@ -33,7 +30,6 @@ describe("a kind cluster inside the VM", () => {
   let spec: ClusterSpec;
   let cluster: Cluster;
   let accelerator: Accelerator;
-  let stateDir: string;
   const begun = performance.now();
   const open = new Set<string>();
   const events: ProgressEvent[] = [];
@@ -44,12 +40,10 @@ describe("a kind cluster inside the VM", () => {
   beforeAll(async () => {
     if (!isWanted && proof?.accelerator === "kvm") return;
     parts = await clusterParts();
-    stateDir = await mkdtemp(join(tmpdir(), "fb-nested-"));
     const image = await newestImage("machine");
-    const { usable } = await probeKvm({ engine: parts.engine, image, stateDir });
-    accelerator = usable ? "kvm" : "tcg";
+    accelerator = await acceleratorOf(parts.engine, image);
     // A pass under emulation proves nothing of KVM.
-    isWanted ||= usable;
+    isWanted ||= accelerator === "kvm";
     if (!isWanted) return;
     const beside = await parts.newSpec();
     const keys = makeSshKeys("test");
@@ -83,7 +77,6 @@ describe("a kind cluster inside the VM", () => {
     await machine?.destroy();
     await machines?.[Symbol.asyncDispose]();
     await parts?.[Symbol.asyncDispose]();
-    if (stateDir) await rm(stateDir, { recursive: true, force: true });
     if (open.size > 0) return;
     const minutes = Math.round((performance.now() - begun) / MINUTES);
     await writeNestedProof({ key, on: new Date().toISOString().slice(0, 10), accelerator, minutes });

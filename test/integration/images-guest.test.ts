@@ -8,7 +8,7 @@ import { QemuDriver } from "../../sandboxes/machine/qemu-driver.ts";
 import { makeSshKeys } from "../../sandboxes/machine/ssh-keys.ts";
 import { loadSettings } from "../../server/load-settings.ts";
 import { poll } from "../poll.ts";
-import { makeTestNetwork } from "../support/machine-spec.ts";
+import { acceleratorOf, makeTestNetwork } from "../support/machine-spec.ts";
 
 const engine = new DockerEngine();
 const keys = makeSshKeys("test");
@@ -40,7 +40,8 @@ async function boot(dataDiskGib: number): Promise<Machine> {
   const made = await makeTestNetwork(engine);
   networks.push(made.network);
   const hardware = { cpus: 2, memoryMib: 2048, dataDiskGib };
-  const spec = { ...made, image, accelerator: "tcg", hardware, authorizedKey: keys.public } as const;
+  const on = { accelerator: await acceleratorOf(engine, image), hardware };
+  const spec = { ...made, ...on, image, authorizedKey: keys.public };
   const signal = AbortSignal.timeout(300_000);
   const booted = await driver.create(spec, () => {}, signal);
   machines.push(booted);

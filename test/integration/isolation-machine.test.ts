@@ -9,6 +9,7 @@ import { makeSshKeys } from "../../sandboxes/machine/ssh-keys.ts";
 import { bridgeName } from "../../sandboxes/network/bridges.ts";
 import { applyFirewall, removeFirewall } from "../../sandboxes/network/firewall.ts";
 import { createSandboxNetwork } from "../../sandboxes/network/subnets.ts";
+import { acceleratorOf } from "../support/machine-spec.ts";
 import { newestImage } from "../support/newest-image.ts";
 import { type OutsideWorld, PORT, startOutsideWorld } from "./isolation-outside.ts";
 
@@ -76,7 +77,7 @@ describe("the network of a VM", () => {
         sandboxId,
         image,
         network: network.name,
-        accelerator: "tcg",
+        accelerator: await acceleratorOf(engine, image),
         hardware: { cpus: 1, memoryMib: 1024, dataDiskGib: 4 },
         authorizedKey: keys.public,
         labels,

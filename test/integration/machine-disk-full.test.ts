@@ -7,7 +7,7 @@ import { QemuDriver } from "../../sandboxes/machine/qemu-driver.ts";
 import { makeSshKeys } from "../../sandboxes/machine/ssh-keys.ts";
 import { run } from "../../sandboxes/run.ts";
 import { poll } from "../poll.ts";
-import { emulatedMachine } from "../support/machine-spec.ts";
+import { smallMachine } from "../support/machine-spec.ts";
 
 const bootMs = 300_000;
 
@@ -25,7 +25,7 @@ describe("a machine on a lab host whose disk is full", () => {
   };
 
   beforeAll(async () => {
-    spec = await emulatedMachine(engine, keys.public);
+    spec = await smallMachine(engine, keys.public);
     await makeVolume(spec.sandboxId, "512m");
     machine = await driver.create(spec, () => {}, AbortSignal.timeout(bootMs));
   });

@@ -1,10 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DockerEngine } from "../../sandboxes/engine/docker-engine.ts";
-import { probeKvm } from "../../sandboxes/host/kvm-probe.ts";
 import type { Accelerator, Machine } from "../../sandboxes/machine/machine.ts";
 import {
   ensureTemplate,
@@ -16,7 +12,7 @@ import { makeSshKeys } from "../../sandboxes/machine/ssh-keys.ts";
 import type { ProgressEvent } from "../../sandboxes/progress.ts";
 import { LABELS } from "../../sandboxes/sandbox.ts";
 import { poll } from "../poll.ts";
-import { makeTestNetwork } from "../support/machine-spec.ts";
+import { acceleratorOf, makeTestNetwork } from "../support/machine-spec.ts";
 import { newestImage } from "../support/newest-image.ts";
 
 const STEP_MS = 180_000;
@@ -38,7 +34,6 @@ describe("copies of a VM template", () => {
   const copies: Machine[] = [];
   let image: string;
   let accelerator: Accelerator;
-  let stateDir: string;
   let template: string;
   let hash: string;
 
@@ -87,8 +82,7 @@ describe("copies of a VM template", () => {
 
   beforeAll(async () => {
     image = await newestImage("machine");
-    stateDir = await mkdtemp(join(tmpdir(), "fb-template-"));
-    accelerator = (await probeKvm({ engine, image, stateDir })).usable ? "kvm" : "tcg";
+    accelerator = await acceleratorOf(engine, image);
     template = (await ensure()).volume;
     hash = await templateHash();
     for (let count = 0; count < 3; count += 1) await copy();
@@ -99,7 +93,6 @@ describe("copies of a VM template", () => {
     await removeTemplates(engine, installation);
     await driver[Symbol.asyncDispose]();
     await engine[Symbol.asyncDispose]();
-    await rm(stateDir, { recursive: true, force: true });
   });
 
   it("are made from one template, which is made once", async () => {

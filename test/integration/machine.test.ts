@@ -6,12 +6,12 @@ import { makeSshKeys } from "../../sandboxes/machine/ssh-keys.ts";
 import { run } from "../../sandboxes/run.ts";
 import { LABELS } from "../../sandboxes/sandbox.ts";
 import { describeMachine } from "../contract/machine-contract.ts";
-import { emulatedMachine } from "../support/machine-spec.ts";
+import { smallMachine } from "../support/machine-spec.ts";
 
 describeMachine("QemuDriver", async () => {
   const engine = new DockerEngine();
   const keys = makeSshKeys("test");
-  const spec = await emulatedMachine(engine, keys.public);
+  const spec = await smallMachine(engine, keys.public);
   const container = machineContainer(spec.sandboxId);
   return {
     engine,

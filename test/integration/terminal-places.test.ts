@@ -7,7 +7,7 @@ import { QemuDriver } from "../../sandboxes/machine/qemu-driver.ts";
 import { makeSshKeys } from "../../sandboxes/machine/ssh-keys.ts";
 import { createTerminalHub, type TerminalTarget } from "../../server/terminal/terminal-hub.ts";
 import { poll } from "../poll.ts";
-import { emulatedMachine } from "../support/machine-spec.ts";
+import { smallMachine } from "../support/machine-spec.ts";
 import { newestImage } from "../support/newest-image.ts";
 import { TestViewer, type TestViewerOptions } from "../support/terminal-viewer.ts";
 
@@ -25,7 +25,7 @@ let hub: ReturnType<typeof createTerminalHub>;
 beforeAll(async () => {
   engine = new DockerEngine();
   const keys = makeSshKeys("test");
-  spec = await emulatedMachine(engine, keys.public);
+  spec = await smallMachine(engine, keys.public);
   toolbox = `fb-${spec.sandboxId}-toolbox`;
   await engine.runContainer({
     name: toolbox,

@@ -1,8 +1,10 @@
 import { randomUUID } from "node:crypto";
 import type { Engine } from "../../sandboxes/engine/engine.ts";
-import type { MachineSpec } from "../../sandboxes/machine/machine.ts";
+import { probeKvm } from "../../sandboxes/host/kvm-probe.ts";
+import type { Accelerator, MachineSpec } from "../../sandboxes/machine/machine.ts";
 import { networkName } from "../../sandboxes/network/subnets.ts";
 import { LABELS } from "../../sandboxes/sandbox.ts";
+import { loadSettings } from "../../server/load-settings.ts";
 import { freeSubnet } from "./free-subnet.ts";
 import { newestImage } from "./newest-image.ts";
 
@@ -22,13 +24,19 @@ export async function makeTestNetwork(
   return { sandboxId, network, labels };
 }
 
-/** What a small VM under emulation is made of, in a network that `makeTestNetwork` makes for it. */
-export async function emulatedMachine(engine: Engine, authorizedKey: string): Promise<MachineSpec> {
+/** What VMs of this host run on: KVM where it boots a kernel, as the set-up found. */
+export async function acceleratorOf(engine: Engine, image: string): Promise<Accelerator> {
+  const { stateDir } = await loadSettings(process.env);
+  return (await probeKvm({ engine, image, stateDir })).usable ? "kvm" : "tcg";
+}
+
+/** What a small VM is made of, in a network that `makeTestNetwork` makes for it. */
+export async function smallMachine(engine: Engine, authorizedKey: string): Promise<MachineSpec> {
   const image = await newestImage("machine");
   return {
     ...(await makeTestNetwork(engine)),
     image,
-    accelerator: "tcg",
+    accelerator: await acceleratorOf(engine, image),
     hardware: { cpus: 2, memoryMib: 1024, dataDiskGib: 4 },
     authorizedKey,
   };
