@@ -166,6 +166,16 @@ describe("a kind cluster inside the VM", () => {
     expect(looked.stdout + looked.stderr).toContain(address);
     const fromPod = await inPod(`/bin/busybox nc ${address} 22 </dev/null | /bin/busybox head -c 4`);
     expect(fromPod.stdout, fromPod.stderr).toBe("SSH-");
+
+    const server =
+      'import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("", 4711))\n' +
+      'while True: data, peer = s.recvfrom(9); s.sendto(b"heard " + data, peer)';
+    await inVm("sudo nft insert rule inet filter input udp dport 4711 accept");
+    await inVm(`sudo systemd-run --quiet --unit=heard python3 -c '${server}'`);
+    const ask = "exec 3<>/dev/udp/machine/4711; printf udp >&3; timeout 20 head -c 9 <&3";
+    const answer = `for attempt in 1 2 3 4 5; do ${ask} && break; done`;
+    const byUdp = await inVm(`sudo docker exec ${node()} bash -c '${answer}'`);
+    expect(byUdp.stdout, byUdp.stderr).toBe("heard udp");
   });
 
   slowly("is adopted by another lab server", async () => {
