@@ -11,7 +11,7 @@ export interface ClusterUnderTest extends AsyncDisposable {
   newSpec(): Promise<ClusterSpec>;
   /** Names of the containers and volumes of a sandbox's cluster that exist, wherever its Docker is. */
   leftOvers(sandboxId: string): Promise<string[]>;
-  stopNode(name: string): Promise<void>;
+  killNode(name: string): Promise<void>;
   /** An image that is in the nodes, with `sh` and `sleep`. */
   podImage(sandboxId: string): Promise<string>;
   /** The same with something wrong that shows only while it is made. */
@@ -129,9 +129,9 @@ export function describeCluster(name: string, make: () => Promise<ClusterUnderTe
       expect(await test.driver.adopt({ ...spec, sandboxId: `${spec.sandboxId}x` })).toBeUndefined();
     });
 
-    it("says that a node stopped and what helps, and repair brings it back", async () => {
+    it("says that a node was killed and what helps, and repair brings it back", async () => {
       const node = `fb-${spec.sandboxId}-control-plane`;
-      await test.stopNode(node);
+      await test.killNode(node);
       expect(await cluster.inspect()).toMatchObject({
         state: { phase: "broken", reason: expect.stringContaining(node), remedy: expect.any(String) },
         nodes: [{ name: node, ready: false }],

@@ -27,7 +27,7 @@ describeCluster("a kind cluster beside the VM", async () => {
       const before = new Set(volumesBefore);
       return (await volumes()).filter((name) => !before.has(name));
     },
-    stopNode: (name) => parts.engine.stopContainer(name, 10_000),
+    killNode: (name) => parts.engine.stopContainer(name, 0),
     podImage: (sandboxId) => podImage(parts.engine, sandboxId),
     unmakeable: (spec) => ({ ...spec, toolboxImage: "footbridge/none:none" }),
     [Symbol.asyncDispose]: () => parts[Symbol.asyncDispose](),

@@ -48,13 +48,11 @@ const authentication = {
   },
 };
 
-/** Name in `/etc/footbridge` of the node and content; JSON is YAML. */
-export const NODE_FILES: Record<string, string> = {
-  "admission.yaml": `${JSON.stringify(admission, null, 2)}\n`,
-  "authentication.yaml": `${JSON.stringify(authentication, null, 2)}\n`,
+/** Paths in the node and their content; JSON is YAML. */
+export const GUARD_RAIL_FILES: Record<string, string> = {
+  [`${FOLDER}/admission.yaml`]: `${JSON.stringify(admission, null, 2)}\n`,
+  [`${FOLDER}/authentication.yaml`]: `${JSON.stringify(authentication, null, 2)}\n`,
 };
-
-export const NODE_FILES_FOLDER = FOLDER;
 
 /** Makes the API server read those files. */
 export const GUARDED_API_SERVER: { args: ControlPlaneArgs; volumes: ControlPlaneVolume[] } = {
