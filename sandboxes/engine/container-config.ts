@@ -31,6 +31,7 @@ export function containerConfig(spec: ContainerSpec): ContainerCreateOptions {
     ...(spec.env ? { Env: Object.entries(spec.env).map(([name, value]) => `${name}=${value}`) } : {}),
     ...(spec.hostname && named ? { Hostname: spec.hostname } : {}),
     ...(spec.user === undefined ? {} : { User: spec.user }),
+    ...(spec.stopGraceMs === undefined ? {} : { StopTimeout: Math.ceil(spec.stopGraceMs / 1000) }),
     HostConfig: {
       NetworkMode: spec.joinNetworkOf === undefined ? spec.network.name : `container:${spec.joinNetworkOf}`,
       CapDrop: ["ALL"],

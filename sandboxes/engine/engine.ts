@@ -33,6 +33,8 @@ export interface ContainerSpec {
   sharedVolumes?: readonly { name: string; path: string }[];
   tmpfs?: Record<string, string>;
   readOnlyRoot?: boolean;
+  /** How long Docker waits for its end when it stops it by itself, e.g. to restart; 10 s when absent. */
+  stopGraceMs?: number;
   /** Another container whose network namespace this one joins (then `network` is ignored). */
   joinNetworkOf?: string;
 }

@@ -25,6 +25,9 @@ const birth = z.object({
   hardware: z.object({ cpus: z.number(), memoryMib: z.number(), dataDiskGib: z.number() }),
 });
 
+export /** A guest's shutdown takes 5 to 20 s under emulation; systemd gives Docker itself 90 s to stop. */
+const SHUTDOWN_MS = 60_000;
+
 export interface QemuDriverDeps {
   engine: Engine;
   /** OpenSSH private key of this installation; its public half is every spec's `authorizedKey`. */
@@ -103,6 +106,7 @@ export class QemuDriver implements MachineDriver {
             "net.ipv6.conf.all.disable_ipv6": "1",
           },
           limits: containerLimits(accelerator, hardware),
+          stopGraceMs: SHUTDOWN_MS,
           volumes: [{ name: machineVolume(sandboxId), path: PATHS.kept }],
           ...(spec.template ? { sharedVolumes: [{ name: spec.template, path: TEMPLATE.kept }] } : {}),
         });

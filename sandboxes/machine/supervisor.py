@@ -21,7 +21,6 @@ import signal
 import socket
 import struct
 import subprocess
-import sys
 import threading
 import time
 
@@ -129,7 +128,8 @@ def power_on(argv):
         process = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[devices[name] for name in wanted]
         )
-        qemu = {"process": process, "ready": False, "run_state": "running", "reason": None, "since": time.time()}
+        qemu = {"process": process, "monitor": None, "ready": False, "run_state": "running", "reason": None}
+        qemu["since"] = time.time()
         threading.Thread(target=watch, args=(qemu,), daemon=True).start()
         return {"pid": process.pid}
 
@@ -166,6 +166,7 @@ def follow_events(mine):
                 return
             time.sleep(0.05)
     monitor.sendall(b'{"execute": "qmp_capabilities"}\n')
+    mine["monitor"] = monitor
     try:
         lines = list_lines(monitor)
         for line in lines:
@@ -259,6 +260,22 @@ def kill():
             qemu["process"].kill()
 
 
+def leave():
+    """Docker stops us: the guest may shut down first, as at any host's shutdown, for as long as Docker waits."""
+    with lock:
+        mine = qemu
+        # A guest that still boots, or stands still for want of disk space, would not hear it.
+        hears = mine and mine["ready"] and mine["run_state"] == "running" and mine["monitor"]
+    if hears:
+        try:
+            mine["monitor"].sendall(b'{"execute": "system_powerdown"}\n')
+            with lock:
+                lock.wait_for(lambda: qemu is not mine)
+        except OSError:
+            pass  # It has ended meanwhile.
+    os._exit(0)
+
+
 def remember(value):
     with open(MEMORY + ".new", "w") as file:
         json.dump(value, file)
@@ -348,7 +365,8 @@ def serve(peer):
 def main():
     os.umask(0o077)
     # As process 1 nothing ends it but what it asks for.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # A thread of its own, since the interrupted one may hold the lock.
+    signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=leave, daemon=True).start())
     os.path.exists(CONSOLE_INPUT) or os.mkfifo(CONSOLE_INPUT)
     # Held open both ways: QEMU neither waits for a first writer nor sees the last one leave.
     os.open(CONSOLE_INPUT, os.O_RDWR)
