@@ -9,6 +9,7 @@ import { stopDaemon } from "./docker-daemon.ts";
 import { installedPackages } from "./docker-install.ts";
 import { addToJournal, type Journal, readJournal, removeJournal } from "./docker-journal.ts";
 import { listDockerContents, removeDockerContents } from "./docker-leftovers.ts";
+import { removeDockerNetworks } from "./docker-network-leftovers.ts";
 import type { HostPaths } from "./docker-paths.ts";
 import { isSystemdHost, probeDocker, stringsOf } from "./docker-probe.ts";
 import { becomeRoot, runAsRoot } from "./docker-root.ts";
@@ -155,6 +156,12 @@ async function removePackages(deps: UninstallDeps, journal: Journal): Promise<vo
   if (needed.length > 0)
     deps.report({ step: "leave packages", state: "done", message: `others need them: ${needed.join(", ")}` });
   if (removable.length === 0) return;
+  if (journal.installedDocker && isDockerThere(new Set(removable)))
+    await step(deps.report, "remove Docker's networks", async () => {
+      if (isSystemdHost(deps.paths))
+        await runAsRoot(root, ["systemctl", "stop", "docker.socket", "docker"], { timeoutMs: 120_000 });
+      await removeDockerNetworks(root, removable.includes("iptables"));
+    });
   await step(deps.report, `remove ${removable.join(", ")}`, async () => {
     await changePackages(deps, root, ["purge", "-y", ...removable], (message) =>
       deps.report({ step: "remove packages", state: "progress", message }),

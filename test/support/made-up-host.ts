@@ -16,7 +16,10 @@ export interface MadeUpHost extends StandInCommands {
   read(file: string): Promise<string | undefined>;
 }
 
-const hostCommands = ["apt-get", "dpkg", "dpkg-query", "systemctl", "dockerd"];
+const hostCommands = [
+  ...["apt-get", "dpkg", "dpkg-query", "systemctl", "dockerd"],
+  ...["ip", "iptables-save", "iptables-restore", "ip6tables-save", "ip6tables-restore"],
+];
 
 /**
  * A host whose files are in a folder of their own and whose package manager, systemd and Docker are stand-ins: no
