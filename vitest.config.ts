@@ -1,5 +1,6 @@
 import { defineConfig } from "vitest/config";
 import { ClosingReporter } from "./test/support/closing-reporter.ts";
+import { LongestFirst } from "./test/support/longest-first.ts";
 
 /** Seconds that emulation may take for one step of a real VM. */
 const EMULATED_STEP_MS = 600_000;
@@ -17,6 +18,7 @@ const ALONE = ["test/integration/isolation-{cluster-network,machine,network}.tes
 export default defineConfig({
   test: {
     reporters: ["default", new ClosingReporter()],
+    sequence: { sequencer: LongestFirst },
     projects: [
       { test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 30_000 } },
       {

@@ -1,10 +1,12 @@
 #!/usr/bin/env node
 import { Command } from "commander";
+import packageJson from "../../package.json" with { type: "json" };
 import { toLabError } from "../../sandboxes/errors.ts";
 
 /** Commands load their code when they run, so that `--help` and `labs lint` answer at once. */
 const program = new Command("footbridge")
   .description("A lab that takes people who run virtual machines across to Kubernetes.")
+  .version(packageJson.version, "-V, --version", "print the version")
   .showHelpAfterError();
 
 program

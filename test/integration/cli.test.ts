@@ -49,6 +49,7 @@ describe("the command", () => {
     expect(exitCode).toBe(0);
     for (const name of ["start", "doctor", "images", "sandbox", "labs", "uninstall"])
       expect(stdout).toMatch(new RegExp(`^ +${name} `, "m"));
+    expect((await footbridge(["--version"])).stdout).toMatch(/^\d+\.\d+\.\d+$/);
   });
 
   test("refuses what it does not know", async () => {

@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 const mayImport: Record<string, string[]> = {
   sandboxes: ["sandboxes"],
   protocol: ["protocol"],
-  server: ["server", "sandboxes", "protocol"],
+  server: ["server", "sandboxes", "protocol", "package.json"],
   client: ["client", "protocol"],
 };
 

@@ -1,0 +1,27 @@
+import { BaseSequencer, type TestSpecification } from "vitest/node";
+
+/**
+ * What takes minutes, the longest first. A clean clone has no figures of an earlier run, and a long file that is begun
+ * last leaves one of two processors without work.
+ */
+const LONG = [
+  "test/integration/fresh-host-air-gapped.test.ts",
+  "test/integration/machine.test.ts",
+  "test/e2e/first-crossing.test.ts",
+  "test/integration/server-crash.test.ts",
+  "test/labs/first-crossing.test.ts",
+  "test/integration/cluster.test.ts",
+];
+
+/** Vitest's order within each project, but for the files that are known to take long: those go first. */
+export class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const group = ({ project }: TestSpecification) => project.config.sequence.groupOrder;
+    const rank = ({ moduleId }: TestSpecification) => {
+      const index = LONG.findIndex((name) => moduleId.endsWith(name));
+      return index < 0 ? LONG.length : index;
+    };
+    const sorted = await super.sort(files);
+    return sorted.toSorted((a, b) => group(a) - group(b) || rank(a) - rank(b));
+  }
+}
