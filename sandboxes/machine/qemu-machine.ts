@@ -10,6 +10,7 @@ import { plugIn } from "./devices.ts";
 import type { Accelerator, Hardware, Machine, MachineInspection } from "./machine.ts";
 import { checkResize, neverFinished, startOver, stateOf } from "./machine-state.ts";
 import { GUEST, guestAddress, machineContainer, PATHS, TEMPLATE } from "./names.ts";
+import { pressPowerButton } from "./power-button.ts";
 import { overheadMib, type QemuSettings, qemuArguments } from "./qemu-arguments.ts";
 import { qmp } from "./qmp.ts";
 import { loadState } from "./saved-state.ts";
@@ -108,10 +109,8 @@ export class QemuMachine implements Machine {
   async stop(graceMs: number, signal: AbortSignal): Promise<void> {
     const container = await this.#deps.engine.inspectContainer(this.#container);
     if (!container?.running || !(await this.#supervisor.status()).qemu) return;
-    if (graceMs > 0) {
-      await qmp({ ...this.#deps, container: this.#container }, "system_powerdown");
-      if (await this.#supervisor.awaitOff(graceMs, signal)) return this.#hangUp();
-    }
+    const parts = { ...this.#deps, container: this.#container, supervisor: this.#supervisor };
+    if (graceMs > 0 && (await pressPowerButton(parts, graceMs, signal))) return this.#hangUp();
     await this.#supervisor.kill();
     if (!(await this.#supervisor.awaitOff(offTimeoutMs, signal)))
       throw new LabError("machine_failed", `QEMU of machine \`${this.sandboxId}\` does not end`, {

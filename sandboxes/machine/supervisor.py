@@ -266,13 +266,15 @@ def leave():
         mine = qemu
         # A guest that still boots, or stands still for want of disk space, would not hear it.
         hears = mine and mine["ready"] and mine["run_state"] == "running" and mine["monitor"]
-    if hears:
+    ended = not hears
+    while not ended:
         try:
             mine["monitor"].sendall(b'{"execute": "system_powerdown"}\n')
-            with lock:
-                lock.wait_for(lambda: qemu is not mine)
         except OSError:
             pass  # It has ended meanwhile.
+        # A press is lost on a guest that does not listen to its button yet.
+        with lock:
+            ended = lock.wait_for(lambda: qemu is not mine, 5)
     os._exit(0)
 
 
