@@ -8,6 +8,7 @@ interface Emulator {
   readonly cols: number;
   readonly rows: number;
   readonly unicode: { activeVersion: string; register(provider: UnicodeProvider): void };
+  readonly parser: { registerOscHandler(command: number, handler: (data: string) => boolean): unknown };
 }
 
 /** As xterm.js has it: the properties are `state << 3 | width << 1 | joins the cell before`. */
@@ -34,6 +35,8 @@ interface Internals {
  * longest that V8 keeps in one piece; with 16 marks on each cell a full scrollback takes six times as much.
  */
 const MOST_MARK_UNITS = 10;
+/** Links (OSC 8) on one terminal: each takes memory until its line is gone, and one line may have them without end. */
+const MOST_LINKS = 10_000;
 const JOINS = 1;
 const STATE_SHIFT = 3;
 const ONE_WIDE = 1 << 1;
@@ -43,6 +46,7 @@ export function boundEmulator(terminal: Emulator): void {
   const core = (terminal as unknown as { _core: Internals })._core;
   boundRepetitions(terminal, core);
   boundMarks(terminal, core.unicodeService._activeProvider);
+  boundLinks(terminal);
 }
 
 /** Sequences that xterm.js does as often as they say, up to 2^31 - 1. More than a screen holds changes nothing. */
@@ -76,4 +80,15 @@ function boundMarks({ unicode }: Emulator, base: UnicodeProvider): void {
     },
   });
   unicode.activeVersion = "bounded";
+}
+
+/** Later links are plain text. */
+function boundLinks({ parser }: Emulator): void {
+  let links = 0;
+  parser.registerOscHandler(8, (data) => {
+    // Without an address it ends the one before.
+    if (/^[^;]*;$/.test(data)) return false;
+    links += 1;
+    return links > MOST_LINKS;
+  });
 }

@@ -5,12 +5,15 @@ import headless from "@xterm/headless";
 import { describe, expect, test } from "vitest";
 import { boundEmulator } from "../../server/protocol/bounded-emulator.ts";
 
-const PROCESS = fileURLToPath(new URL("../support/screen-process.ts", import.meta.url));
+const SCREEN = fileURLToPath(new URL("../support/screen-process.ts", import.meta.url));
+const PAGE = fileURLToPath(new URL("../support/page-terminal-process.ts", import.meta.url));
 const DEADLINE_MS = 25_000;
 
 /** What a page gets of a screen that had to be drawn in little memory and time. */
-async function drawnApart(first: string, again = "", times = 0): Promise<string> {
-  const argv = ["--max-old-space-size=256", PROCESS, first, again, `${times}`];
+const drawnApart = (first: string, again = "", times = 0) => inLittle(SCREEN, first, again, `${times}`);
+
+async function inLittle(script: string, ...given: string[]): Promise<string> {
+  const argv = ["--max-old-space-size=256", script, ...given];
   const options = { timeout: DEADLINE_MS, killSignal: "SIGKILL" as const };
   const { stdout } = await promisify(execFile)(process.execPath, argv, options);
   return stdout;
@@ -40,6 +43,12 @@ describe("output without a line's end takes no more memory the longer it goes on
 
   test("links", async () => {
     expect(await drawnApart("kept", "\x1b]8;;x\x07", 2_000_000)).toContain("kept");
+  });
+
+  test("links in the page", async () => {
+    expect(await inLittle(PAGE, "\x1b]8;;x\x07l\r", "1000000", "\x1b]8;;\x07kept")).toBe(
+      `kept${"\n".repeat(11)}`,
+    );
   });
 });
 
