@@ -135,7 +135,8 @@ test("killed, with everything of a learner's sandbox stopped or gone but its dis
   expect(kept.status, JSON.stringify(kept.body)).toBeLessThan(300);
   await server.killHard();
   // What a restart of Docker leaves, and a shell's container that somebody removed.
-  for (const { name } of await partsOf(engine, id)) await engine.stopContainer(name, 60_000);
+  const names = (await partsOf(engine, id)).map(({ name }) => name);
+  await run(["docker", "stop", ...names], { timeoutMs: 120_000 });
   await engine.removeContainer(`fb-${id}-toolbox`);
   await start();
   const hurt = await untilPhase("degraded");
