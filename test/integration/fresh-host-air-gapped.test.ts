@@ -21,6 +21,8 @@ const START_MS = 300_000;
 const BRING_UP_MS = 900_000;
 const FILE = "footbridge-images.tar";
 const LOG = "/var/log/footbridge.log";
+/** Reached from here, and with nothing made in the background. */
+const SETTINGS = "FOOTBRIDGE_HOST=0.0.0.0 FOOTBRIDGE_POOL_SIZE=0 FOOTBRIDGE_VM_TEMPLATE=false";
 const FOOTBRIDGE = "sh /checkout/server/cli/first-stage.sh server/cli/main.ts";
 
 let folder: string;
@@ -70,9 +72,7 @@ test("one file brings the images, the start needs nothing else, and a sandbox co
   await inHost("ip route del default");
 
   expect(await inHost(`${FOOTBRIDGE} images load /carried/${FILE}`, 1_200_000)).toContain("load images");
-  await host.inHost(
-    `cd /checkout && FOOTBRIDGE_HOST=0.0.0.0 FOOTBRIDGE_POOL_SIZE=0 ${FOOTBRIDGE} start >${LOG} 2>&1 &`,
-  );
+  await host.inHost(`cd /checkout && ${SETTINGS} ${FOOTBRIDGE} start >${LOG} 2>&1 &`);
   let said = "";
   await poll(
     async () => {

@@ -6,11 +6,14 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
  */
 const LONG = [
   "test/integration/fresh-host-air-gapped.test.ts",
-  "test/integration/machine.test.ts",
-  "test/e2e/first-crossing.test.ts",
   "test/integration/server-crash.test.ts",
+  "test/integration/machine.test.ts",
   "test/labs/first-crossing.test.ts",
+  "test/e2e/first-crossing.test.ts",
   "test/integration/cluster.test.ts",
+  "test/integration/node-image.test.ts",
+  "test/integration/checks.test.ts",
+  "test/integration/sandbox.test.ts",
 ];
 
 /** Vitest's order within each project, but for the files that are known to take long: those go first. */
