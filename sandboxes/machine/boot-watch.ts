@@ -1,6 +1,7 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { Engine } from "../engine/engine.ts";
 import { streamLines } from "../engine/stream-lines.ts";
-import { LabError } from "../errors.ts";
+import { LabError, toLabError } from "../errors.ts";
 import type { Place } from "../place.ts";
 import { type SandboxReport, step } from "../progress.ts";
 import { unlessAborted } from "../waiting.ts";
@@ -24,6 +25,7 @@ const patienceWith: Record<Accelerator, BootPatience> = {
   tcg: { bootMs: 300_000, stillMs: 90_000 },
 };
 const loginTimeoutMs = 90_000;
+const retryMs = 500;
 /** A boot prints hundreds of lines; nobody reads more than a few each second. */
 const tellEveryMs = 250;
 
@@ -115,10 +117,18 @@ export class BootWatch {
   async #logIn(answers: Promise<void>): Promise<void> {
     const { place, supervisor } = this.#deps;
     await answers;
-    const { exitCode, stderr } = await place.exec(["true"], {
-      timeoutMs: loginTimeoutMs,
-      signal: this.#end.signal,
-    });
+    const { signal } = this.#end;
+    const deadline = performance.now() + loginTimeoutMs;
+    const tryOnce = () => place.exec(["true"], { timeoutMs: deadline - performance.now(), signal });
+    // An emulated processor may stand still for so long that a connection is given up.
+    let result = await tryOnce().catch((error: unknown) => toLabError(error));
+    while (result instanceof LabError) {
+      const isOver = signal.aborted || performance.now() + retryMs >= deadline;
+      if (isOver || !(await supervisor.status()).qemu) throw result;
+      await delay(retryMs, undefined, { signal });
+      result = await tryOnce().catch((error: unknown) => toLabError(error));
+    }
+    const { exitCode, stderr } = result;
     if (exitCode !== 0)
       throw new LabError("machine_failed", `the guest's shell answers with ${exitCode}: ${stderr.trim()}`);
     await supervisor.markReady(true);

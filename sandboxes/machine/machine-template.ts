@@ -169,6 +169,14 @@ async function make(
 
 /** Waits for the end of the boot, and has in memory what the first minutes in a copy need. */
 async function settle(machine: QemuMachine, signal: AbortSignal): Promise<void> {
-  const warm = "systemctl is-system-running --wait; su -l admin -c 'python3 -c \"\"; sudo -n true'; sync";
-  await machine.place.exec(["sh", "-c", warm], { timeoutMs: SETTLE_MS, signal, user: "root" });
+  const asRoot = { timeoutMs: SETTLE_MS, signal, user: "root" };
+  const deadline = performance.now() + SETTLE_MS;
+  // Not with `--wait`, which was seen to wait on for minutes where it began early in a boot.
+  while (performance.now() < deadline) {
+    const { stdout } = await machine.place.exec(["systemctl", "is-system-running"], asRoot);
+    if (/^(running|degraded)/.test(stdout)) break;
+    await delay(500, undefined, { signal });
+  }
+  const warm = "su -l admin -c 'python3 -c \"\"; sudo -n true'; sync";
+  await machine.place.exec(["sh", "-c", warm], asRoot);
 }

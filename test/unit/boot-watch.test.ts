@@ -1,17 +1,30 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, test } from "vitest";
 import type { Engine } from "../../sandboxes/engine/engine.ts";
+import { LabError } from "../../sandboxes/errors.ts";
 import { BootWatch } from "../../sandboxes/machine/boot-watch.ts";
 import type { SupervisorStatus } from "../../sandboxes/machine/supervisor.ts";
 
 const PRINTED = "[  OK  ] Reached target\r\n\u001b[1mwaiting\u001b[0m for the disk\r\n\r\n";
 
-/** A guest whose boot stands still until its reset button is pressed, or for ever. */
-function createGuest(way: { printsMore?: boolean; comesUp?: boolean; endsBy?: string[] } = {}) {
+interface Way {
+  isUp?: boolean;
+  printsMore?: boolean;
+  /** It is, after a reset. */
+  comesUp?: boolean;
+  /** Signals by which QEMU ends, one boot after the other. */
+  endsBy?: string[];
+  /** Logins that fail before one succeeds. */
+  refusals?: number;
+}
+
+/** A guest whose boot stands still until its reset button is pressed, or for ever, unless it has another way. */
+function createGuest(way: Way = {}) {
   const ends = [...(way.endsBy ?? [])];
   let consoleBytes = 100;
   let resets = 0;
   let starts = 0;
+  let refusals = way.refusals ?? 0;
   const watch = new BootWatch({
     engine: { exec: async () => ({ exitCode: 0, stdout: PRINTED, stderr: "" }) } as unknown as Engine,
     container: "vm",
@@ -20,7 +33,7 @@ function createGuest(way: { printsMore?: boolean; comesUp?: boolean; endsBy?: st
     patience: { bootMs: 90, stillMs: 20 },
     supervisor: {
       awaitGuest: async (timeoutMs) => {
-        if (resets > 0 && way.comesUp) return "answers";
+        if (way.isUp || (resets > 0 && way.comesUp)) return "answers";
         if (way.endsBy) return ends.length > 0 ? "off" : "answers";
         await delay(timeoutMs);
         return "late";
@@ -29,11 +42,17 @@ function createGuest(way: { printsMore?: boolean; comesUp?: boolean; endsBy?: st
         if (way.printsMore) consoleBytes += 1;
         const signal = ends.shift() ?? null;
         const last = { exitCode: null, signal, reason: null, said: "Assertion failed" };
-        return { consoleBytes, last } as SupervisorStatus;
+        return { consoleBytes, last, qemu: way.endsBy ? null : {} } as SupervisorStatus;
       },
       markReady: async () => {},
     },
-    place: { exec: async () => ({ exitCode: 0, stdout: "", stderr: "" }) },
+    place: {
+      exec: async () => {
+        refusals -= 1;
+        if (refusals >= 0) throw new LabError("machine_failed", "connection timed out");
+        return { exitCode: 0, stdout: "", stderr: "" };
+      },
+    },
     reset: async () => {
       resets += 1;
     },
@@ -92,4 +111,13 @@ test("QEMU that somebody killed stays off", async () => {
   const { watch, starts } = createGuest({ endsBy: ["SIGKILL"] });
   await expect(watch.login()).rejects.toMatchObject({ code: "machine_failed" });
   expect(starts()).toBe(0);
+});
+
+test("a connection that breaks before somebody could log in is made again", async () => {
+  await createGuest({ isUp: true, refusals: 2 }).watch.login();
+});
+
+test("one that breaks since QEMU has ended is not", async () => {
+  const { watch } = createGuest({ endsBy: [], refusals: 1 });
+  await expect(watch.login()).rejects.toThrow("connection timed out");
 });
