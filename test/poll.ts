@@ -6,7 +6,7 @@ export async function poll(
   what: string,
   options: { timeoutMs?: number; pauseMs?: number } = {},
 ): Promise<void> {
-  const { timeoutMs = 20_000, pauseMs = 50 } = options;
+  const { timeoutMs = 60_000, pauseMs = 50 } = options;
   const deadline = performance.now() + timeoutMs;
   while (!(await ask())) {
     if (performance.now() > deadline) throw new Error(`not within ${timeoutMs / 1000} s: ${what}`);

@@ -1,4 +1,5 @@
 import type { Duplex, Readable } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
 import Docker from "dockerode";
 import { LabError } from "../errors.ts";
 import { containerConfig, limitsConfig, volumeOwnerLabel } from "./container-config.ts";
@@ -114,11 +115,16 @@ export class DockerEngine implements Engine {
   }
 
   async removeContainer(name: string): Promise<void> {
-    await dockerCall(`remove container \`${name}\``, slowCallTimeoutMs, (abortSignal) =>
-      unlessStatus([404], () =>
-        this.#docker.getContainer(name).remove({ force: true, v: true, abortSignal }),
-      ),
-    );
+    await dockerCall(`remove container \`${name}\``, slowCallTimeoutMs, async (abortSignal) => {
+      try {
+        await this.#docker.getContainer(name).remove({ force: true, v: true, abortSignal });
+      } catch (error) {
+        if (dockerStatus(error) === 404) return;
+        if (dockerStatus(error) !== 409) throw error;
+        // Somebody, a server that was killed for one, is removing it already.
+        while (await this.inspectContainer(name)) await delay(100, undefined, { signal: abortSignal });
+      }
+    });
     this.#usage.forget(name);
     const filters = JSON.stringify({ label: [`${volumeOwnerLabel}=${name}`] });
     await dockerCall(`remove the volumes of \`${name}\``, slowCallTimeoutMs, async (abortSignal) => {

@@ -54,7 +54,8 @@ export class UsageMeter {
     const anonymous = details.anon ?? details.total_rss ?? 0;
     const shared = details.shmem ?? 0;
     return {
-      sample: { atMs: performance.now(), cpuNs: stats.cpu_stats?.cpu_usage?.total_usage ?? 0 },
+      // When Docker read it: its answer may have been long on the way.
+      sample: { atMs: Date.parse(stats.read), cpuNs: stats.cpu_stats?.cpu_usage?.total_usage ?? 0 },
       memoryMib: Math.max(0, (stats.memory_stats?.usage ?? 0) - cache) / (1024 * 1024),
       heldMib: (anonymous + shared) / (1024 * 1024),
     };

@@ -56,6 +56,8 @@ export class BootWatch {
   readonly #deps: BootWatchDeps;
   readonly #end = new AbortController();
   #current: Attempt | undefined;
+  /** Counts the guest's starts, as far as they were told. */
+  #start = 0;
   #isFirst = false;
 
   constructor(deps: BootWatchDeps) {
@@ -93,6 +95,7 @@ export class BootWatch {
    */
   forget({ isFirst = false } = {}): void {
     this.#current = undefined;
+    this.#start += 1;
     this.#isFirst = isFirst;
   }
 
@@ -116,6 +119,7 @@ export class BootWatch {
 
   async #logIn(answers: Promise<void>): Promise<void> {
     const { place, supervisor } = this.#deps;
+    const start = this.#start;
     await answers;
     const { signal } = this.#end;
     const deadline = performance.now() + loginTimeoutMs;
@@ -131,7 +135,8 @@ export class BootWatch {
     const { exitCode, stderr } = result;
     if (exitCode !== 0)
       throw new LabError("machine_failed", `the guest's shell answers with ${exitCode}: ${stderr.trim()}`);
-    await supervisor.markReady(true);
+    // That the guest before the reset let somebody in says nothing of this one.
+    if (start === this.#start) await supervisor.markReady(true);
   }
 
   async #guest(signal: AbortSignal): Promise<void> {

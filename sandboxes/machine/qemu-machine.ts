@@ -122,6 +122,7 @@ export class QemuMachine implements Machine {
   async hardReset(signal: AbortSignal): Promise<void> {
     if (!(await this.#supervisor.status()).qemu)
       throw new LabError("conflict", `machine \`${this.sandboxId}\` is off`, { hint: "power it on" });
+    this.#boot.forget();
     await this.#supervisor.markReady(false);
     await qmp({ ...this.#deps, container: this.#container }, "system_reset");
     this.#hangUp();

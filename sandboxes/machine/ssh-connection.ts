@@ -77,19 +77,20 @@ export class SshConnection {
   async #channel(open: Open, options: Omit<ChannelOptions, "isConnected" | "kill">): Promise<ChannelStream> {
     for (let attempt = 1; ; attempt++) {
       const connecting = this.#client ?? this.#connect();
-      const client = await connecting;
       const isConnected = () => this.#client === connecting;
-      const kill = (pid: number) => {
-        try {
-          client.exec(killGroup(pid), (_, killing) => killing?.resume());
-        } catch {
-          // ssh2 throws where the connection is gone, and the command with it.
-        }
-      };
       try {
+        const client = await connecting;
+        const kill = (pid: number) => {
+          try {
+            client.exec(killGroup(pid), (_, killing) => killing?.resume());
+          } catch {
+            // ssh2 throws where the connection is gone, and the command with it.
+          }
+        };
         return await this.#open(client, open, { ...options, isConnected, kill });
       } catch (error) {
-        // A connection that broke unnoticed shows when it is used: once more with a new one.
+        // One that broke unnoticed shows when it is used, and one that could not be made may have met a guest that
+        // stood still for a moment, as emulated ones do: once more with a new one.
         if (attempt === 1 && !isConnected()) continue;
         if (error instanceof LabError) throw error;
         const said = error instanceof Error ? error.message : String(error);

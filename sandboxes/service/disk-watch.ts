@@ -9,6 +9,8 @@ export interface DiskWatchDeps {
   /** Free disk of the Docker host, `undefined` where that can't be known. */
   freeDiskMib(): Promise<number | undefined>;
   onTrouble(error: LabError, sandboxId: string | undefined): void;
+  /** 30 s unless it says otherwise. */
+  lookEveryMs?: number;
 }
 
 const LOOK_EVERY_MS = 30_000;
@@ -35,7 +37,7 @@ export class DiskWatch implements Disposable {
 
   constructor(deps: DiskWatchDeps) {
     this.#deps = deps;
-    this.#timer = setInterval(() => void this.look(), LOOK_EVERY_MS);
+    this.#timer = setInterval(() => void this.look(), deps.lookEveryMs ?? LOOK_EVERY_MS);
     this.#timer.unref();
   }
 

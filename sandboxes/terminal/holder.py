@@ -350,7 +350,8 @@ class Holder:
         for descriptor in self.callers:
             masks[descriptor] = select.POLLIN
         if visit:
-            masks[visit.control.fileno()] = masks[visit.stdin] = select.POLLIN
+            # In this order, so that what was typed before the end of a visit is read before it.
+            masks[visit.stdin] = masks[visit.control.fileno()] = select.POLLIN
             if visit.outgoing:
                 masks[visit.stdout] = select.POLLOUT
         if shell.status is None:
@@ -422,6 +423,8 @@ class Holder:
                 os.close(descriptor)
             return caller.close()
         if self.visit:
+            # It may have come in this very round, and is told whose shell it was.
+            self.visit.send()
             self.end_visit()
         self.visit = Visit(caller, descriptors[0], descriptors[1], self.shell, instance, start)
 

@@ -15,7 +15,7 @@ import { picture } from "./support/picture.ts";
  * Chromium. The tests below are its stations, in order; with FOOTBRIDGE_TEST_SCREENSHOTS=1 they take the
  * documentation's pictures on the way.
  */
-const START_MS = 60_000;
+const START_MS = 120_000;
 const BRING_UP_MS = 480_000;
 const TASK_MS = 180_000;
 /** One that nothing in the lab uses. */
@@ -55,8 +55,9 @@ async function openTab(name: "vm" | "cluster" | "console") {
   await page.getByRole("tab", { name, exact: true }).click({ timeout: BRING_UP_MS });
 }
 
-/** The shell waits for a command. */
+/** The shell waits for a command, and is not only what was seen of it before a connection was lost. */
 async function prompted() {
+  await shell().locator(".terminal[data-state=open]").waitFor({ timeout: TASK_MS });
   const lastLine = async () =>
     (await shell().getByRole("listitem").allTextContents()).map((line) => line.trim()).findLast(Boolean);
   await expect.poll(lastLine, { timeout: TASK_MS, interval: 250 }).toMatch(/^admin@\S+\$$/);
@@ -88,8 +89,13 @@ async function sees(text: string | RegExp, timeoutMs: number) {
 async function solve(index: number) {
   const task = tasks[index];
   if (!task) throw new Error(`there is no task ${index + 1}`);
-  for (const { run, commands } of task.solution) await enter(run, commands);
-  await taskRow(task.title.en).getByText("Passed").waitFor({ timeout: TASK_MS });
+  const passed = taskRow(task.title.en).getByText("Passed");
+  // On a host that is too slow to judge a deletion the page asks for another one.
+  const asked = page.getByText("delete another");
+  do {
+    for (const { run, commands } of task.solution) await enter(run, commands);
+    await passed.or(asked).first().waitFor({ timeout: TASK_MS });
+  } while (!(await passed.isVisible()));
 }
 
 async function speak(menu: string, language: string) {

@@ -289,7 +289,8 @@ describe("a learner", () => {
     await keyboard.press(button(en.code.runIn.vm));
     await progress(page, 1);
     // The terminal has the focus since then.
-    await page.keyboard.type("echo typed > ~/notes\n");
+    await page.keyboard.type("echo typed > ~/notes; echo written-$((6*7))\n");
+    await soon(() => screen(page).textContent()).toContain("written-42");
 
     await keyboard.goTo(en.attempt.sandbox);
     await keyboard.press(panel.getByRole("button", { name: en.files.title }));
@@ -385,6 +386,8 @@ class Keyboard {
   }
 
   async press(target: Locator, key: "Tab" | "Shift+Tab" = "Tab"): Promise<void> {
+    // A button that can't be pressed yet is left out of the way.
+    await soon(() => target.first().isEnabled()).toBe(true);
     await this.tabTo(target, key);
     await this.#page.keyboard.press("Enter");
   }

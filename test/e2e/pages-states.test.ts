@@ -535,6 +535,8 @@ describe("connection", () => {
     await shellOpen(page, en.terminal.roleNames.vm);
     server.setReachable(false);
     await seen(page.getByText(en.connection.lostHelp));
+    // It has tried by itself; what comes next is a person's.
+    await soon(() => server.refused()).toBeGreaterThan(0);
     server.setReachable(true);
     server.script.attempt = attempt({ tasks: tasks(5) });
     await page.getByRole("button", { name: en.connection.tryNow }).click();

@@ -9,7 +9,7 @@ import { toolboxName } from "../../sandboxes/cluster/names.ts";
 import { DockerEngine } from "../../sandboxes/engine/docker-engine.ts";
 import { run, shellQuote } from "../../sandboxes/run.ts";
 import { LABELS } from "../../sandboxes/sandbox.ts";
-import { newestImage } from "../support/newest-image.ts";
+import { builtImage } from "../support/built-image.ts";
 
 /** The command as somebody calls it: the file itself, in a process of its own. */
 const command = fileURLToPath(new URL("../../server/cli/main.ts", import.meta.url));
@@ -176,7 +176,7 @@ describe("sandbox", () => {
   beforeAll(async () => {
     await engine.runContainer({
       name: toolboxName(id),
-      image: await newestImage("toolbox"),
+      image: await builtImage("toolbox"),
       labels: {
         [LABELS.sandbox]: id,
         [LABELS.installation]: "cli-tests",

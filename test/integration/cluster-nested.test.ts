@@ -7,9 +7,9 @@ import { QemuDriver } from "../../sandboxes/machine/qemu-driver.ts";
 import { makeSshKeys } from "../../sandboxes/machine/ssh-keys.ts";
 import type { ProgressEvent } from "../../sandboxes/progress.ts";
 import { poll } from "../poll.ts";
+import { builtImage } from "../support/built-image.ts";
 import { acceleratorOf } from "../support/machine-spec.ts";
 import { readNestedProof, writeNestedProof } from "../support/nested-proof.ts";
-import { newestImage } from "../support/newest-image.ts";
 import {
   askHello,
   type ClusterParts,
@@ -40,7 +40,7 @@ describe("a kind cluster inside the VM", () => {
   beforeAll(async () => {
     if (!isWanted && proof?.accelerator === "kvm") return;
     parts = await clusterParts();
-    const image = await newestImage("machine");
+    const image = await builtImage("machine");
     accelerator = await acceleratorOf(parts.engine, image);
     // A pass under emulation proves nothing of KVM.
     isWanted ||= accelerator === "kvm";

@@ -11,8 +11,8 @@ import { ensureKindCommand } from "../../sandboxes/images/node-image-kind.ts";
 import { createSandboxNetwork } from "../../sandboxes/network/subnets.ts";
 import { run } from "../../sandboxes/run.ts";
 import { LABELS } from "../../sandboxes/sandbox.ts";
+import { builtImage } from "../support/built-image.ts";
 import { podManifest } from "../support/manifests.ts";
-import { newestImage } from "../support/newest-image.ts";
 
 export const INSTALLATION = "cluster-tests";
 export const RANGE = { range: "10.214.0.0/20", piecePrefix: 27 };
@@ -29,7 +29,7 @@ export const LOCAL_DOCKER = process.env.DOCKER_HOST ?? "unix:///var/run/docker.s
 /** All that a cluster beside is made with, at the local Docker. Disposing removes networks and whatever is left. */
 export async function clusterParts(dockerHost = LOCAL_DOCKER): Promise<ClusterParts> {
   const engine = new DockerEngine({ dockerHost });
-  const [nodeImage, toolboxImage] = await Promise.all([newestImage("node"), newestImage("toolbox")]);
+  const [nodeImage, toolboxImage] = await Promise.all([builtImage("node"), builtImage("toolbox")]);
   const readVersion = ["docker", "run", "--rm", "--entrypoint=cat", nodeImage, "/kind/version"] as const;
   const kubernetesVersion = (await run(readVersion, { timeoutMs: 60_000 })).stdout.trim();
   const builder = await createImageBuilder({

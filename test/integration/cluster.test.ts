@@ -10,8 +10,8 @@ import { run } from "../../sandboxes/run.ts";
 import { DiskWatch } from "../../sandboxes/service/disk-watch.ts";
 import { describeCluster } from "../contract/cluster-contract.ts";
 import { poll } from "../poll.ts";
+import { builtImage } from "../support/built-image.ts";
 import { deploymentManifest, podManifest } from "../support/manifests.ts";
-import { newestImage } from "../support/newest-image.ts";
 import { type ClusterParts, clusterParts, LOCAL_DOCKER, partsOf, podImage } from "./cluster-parts.ts";
 
 describeCluster("a kind cluster beside the VM", async () => {
@@ -34,10 +34,11 @@ describeCluster("a kind cluster beside the VM", async () => {
   };
 });
 
-/** Volumes that no container uses. */
+/** Volumes without a name that no container uses. */
 async function volumes(): Promise<string[]> {
   const list = ["docker", "volume", "ls", "--quiet", "--filter", "dangling=true"] as const;
-  return (await run(list, { timeoutMs: 30_000 })).stdout.split("\n").filter(Boolean);
+  const { stdout } = await run(list, { timeoutMs: 30_000 });
+  return stdout.split("\n").filter((name) => /^[0-9a-f]{64}$/.test(name));
 }
 
 describe("a cluster of two nodes beside the VM", () => {
@@ -155,6 +156,8 @@ describe("a cluster of two nodes beside the VM", () => {
         ],
         freeDiskMib: async () => undefined,
         onTrouble: (error) => expect.soft(error.code, error.message).toBe("disk_full"),
+        // Only when the test looks.
+        lookEveryMs: 2 ** 30,
       });
     const limitMib = sum(await cluster.diskUse(signal)) + 300;
     using watch = watchOf(cluster, limitMib);
@@ -191,10 +194,14 @@ describe("a cluster of two nodes beside the VM", () => {
     if (!adopted) throw new Error("it was not adopted");
     using later = watchOf(adopted, 300);
     const repair = expect(adopted.repair(() => {}, signal)).rejects.toMatchObject({ code: "disk_full" });
-    await poll(async () => {
-      await later.look();
-      return (await adopted.inspect()).state.phase === "broken" && halted.length > 1;
-    }, "it is stopped again");
+    await poll(
+      async () => {
+        await later.look();
+        return (await adopted.inspect()).state.phase === "broken" && halted.length > 1;
+      },
+      "it is stopped again",
+      { timeoutMs: 180_000 },
+    );
     await repair;
     expect(new Set(halted)).toEqual(new Set([spec.sandboxId]));
   });
@@ -210,7 +217,7 @@ describe("a cluster at a Docker that is reached by TCP", () => {
     // Stands for the VM's container, which is on the sandbox's network.
     await parts.engine.runContainer({
       name: machineContainer(spec.sandboxId),
-      image: await newestImage("machine"),
+      image: await builtImage("machine"),
       entrypoint: ["sleep", "infinity"],
       labels: spec.labels,
       network: { name: spec.endpoint.network ?? "none" },

@@ -7,11 +7,11 @@ import { buffer } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DockerEngine } from "../../sandboxes/engine/docker-engine.ts";
 import { describeEngine } from "../contract/engine-contract.ts";
-import { newestImage } from "../support/newest-image.ts";
+import { builtImage } from "../support/built-image.ts";
 
 describeEngine("DockerEngine", async () => ({
   engine: new DockerEngine(),
-  image: await newestImage("machine"),
+  image: await builtImage("machine"),
 }));
 
 describe("DockerEngine when Docker goes away", { timeout: 60_000 }, () => {
@@ -24,7 +24,7 @@ describe("DockerEngine when Docker goes away", { timeout: 60_000 }, () => {
     docker = await openDoor(socketPath);
     await engine.runContainer({
       name,
-      image: await newestImage("machine"),
+      image: await builtImage("machine"),
       entrypoint: ["sleep", "600"],
       labels: {},
       network: { name: "none" },

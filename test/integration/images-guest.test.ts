@@ -132,7 +132,11 @@ describe("the guest", () => {
       stdout: "active",
     });
     expect(
-      (await inGuest("journalctl -u inventory-api -o cat | grep -c '^[0-9TZ:.+-]* ended$'")).stdout,
+      (
+        await inGuest(
+          "journalctl --sync; journalctl -u inventory-api -o cat | grep -c '^[0-9TZ:.+-]* ended$'",
+        )
+      ).stdout,
     ).toBe("1");
   });
 

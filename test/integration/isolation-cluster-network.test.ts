@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Cluster, ClusterSpec } from "../../sandboxes/cluster/cluster.ts";
 import { bridgeName } from "../../sandboxes/network/bridges.ts";
 import { applyFirewall, removeFirewall } from "../../sandboxes/network/firewall.ts";
-import { newestImage } from "../support/newest-image.ts";
+import { builtImage } from "../support/built-image.ts";
 import { type ClusterParts, clusterParts, INSTALLATION, podImage, RANGE } from "./cluster-parts.ts";
 import { type OutsideWorld, PORT, startOutsideWorld } from "./isolation-outside.ts";
 
@@ -72,7 +72,7 @@ describe("the network of a cluster", () => {
   let withRules: Awaited<ReturnType<typeof ask>>;
 
   beforeAll(async () => {
-    image = await newestImage("machine");
+    image = await builtImage("machine");
     parts = await clusterParts();
     spec = await parts.newSpec();
     node = `fb-${spec.sandboxId}-control-plane`;

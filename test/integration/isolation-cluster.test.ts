@@ -202,6 +202,8 @@ describe("breaking out of a cluster", () => {
       await may(learner, "kubectl create rolebinding robot --role=robot --serviceaccount=default:robot");
       const token = (await may(learner, "kubectl create token robot")).trim();
       const robot = `kubectl --kubeconfig /dev/null --server https://${node}:6443 --insecure-skip-tls-verify --token=${token}`;
+      const canI = `${robot} auth can-i patch namespaces/default`;
+      await poll(async () => (await learner(canI)).isDone, "the role counts");
       await may(learner, `${robot} annotate namespace default touched=yes`);
       await refused(`${robot} label namespace default pod-security.kubernetes.io/enforce=privileged`);
       await refused(`${robot} patch node ${node} -p '{"spec":{"unschedulable":true}}'`);

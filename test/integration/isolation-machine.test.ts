@@ -9,8 +9,8 @@ import { makeSshKeys } from "../../sandboxes/machine/ssh-keys.ts";
 import { bridgeName } from "../../sandboxes/network/bridges.ts";
 import { applyFirewall, removeFirewall } from "../../sandboxes/network/firewall.ts";
 import { createSandboxNetwork } from "../../sandboxes/network/subnets.ts";
+import { builtImage } from "../support/built-image.ts";
 import { acceleratorOf } from "../support/machine-spec.ts";
-import { newestImage } from "../support/newest-image.ts";
 import { type OutsideWorld, PORT, startOutsideWorld } from "./isolation-outside.ts";
 
 const sandboxId = `v${Date.now().toString(36).slice(-5)}`;
@@ -46,7 +46,7 @@ describe("the network of a VM", () => {
   };
 
   beforeAll(async () => {
-    image = await newestImage("machine");
+    image = await builtImage("machine");
     const network = await createSandboxNetwork(
       { engine },
       { ...range, sandboxId, installation, egress: false, labels },

@@ -11,7 +11,7 @@ import { FirewallKeeper } from "../../sandboxes/network/firewall-keeper.ts";
 import { createSandboxNetwork, networkName, type SandboxNetwork } from "../../sandboxes/network/subnets.ts";
 import { run } from "../../sandboxes/run.ts";
 import { poll } from "../poll.ts";
-import { newestImage } from "../support/newest-image.ts";
+import { builtImage } from "../support/built-image.ts";
 import { type OutsideWorld, PORT, probe, startOutsideWorld } from "./isolation-outside.ts";
 
 const unique = randomBytes(3).toString("hex");
@@ -94,7 +94,7 @@ describe("the network of a sandbox", () => {
   };
 
   beforeAll(async () => {
-    image = await newestImage("machine");
+    image = await builtImage("machine");
     const make = (sandboxId: string, egress = false) =>
       createSandboxNetwork({ engine }, { ...range, sandboxId, installation, egress, labels });
     networks = {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DockerEngine } from "../../sandboxes/engine/docker-engine.ts";
 import { probeKvm } from "../../sandboxes/host/kvm-probe.ts";
-import { newestImage } from "../support/newest-image.ts";
+import { builtImage } from "../support/built-image.ts";
 
 describe("the KVM probe", { timeout: 120_000 }, () => {
   const engine = new DockerEngine();
@@ -14,7 +14,7 @@ describe("the KVM probe", { timeout: 120_000 }, () => {
 
   beforeAll(async () => {
     stateDir = await mkdtemp(join(tmpdir(), "fb-kvm-"));
-    image = await newestImage("machine");
+    image = await builtImage("machine");
   });
   afterAll(async () => {
     await rm(stateDir, { recursive: true });

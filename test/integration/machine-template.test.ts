@@ -12,8 +12,8 @@ import { makeSshKeys } from "../../sandboxes/machine/ssh-keys.ts";
 import type { ProgressEvent } from "../../sandboxes/progress.ts";
 import { LABELS } from "../../sandboxes/sandbox.ts";
 import { poll } from "../poll.ts";
+import { builtImage } from "../support/built-image.ts";
 import { acceleratorOf, makeTestNetwork } from "../support/machine-spec.ts";
-import { newestImage } from "../support/newest-image.ts";
 
 const STEP_MS = 180_000;
 
@@ -81,7 +81,7 @@ describe("copies of a VM template", () => {
   };
 
   beforeAll(async () => {
-    image = await newestImage("machine");
+    image = await builtImage("machine");
     accelerator = await acceleratorOf(engine, image);
     template = (await ensure()).volume;
     hash = await templateHash();

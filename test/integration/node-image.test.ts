@@ -125,10 +125,15 @@ function describeNodeImage(source: "built" | "published"): void {
       it("resolves names and reaches a service on both nodes", async () => {
         for (const pod of ["near", "far"]) {
           const answers = new Set<string>();
-          await poll(async () => {
-            answers.add(await fetchFrom(pod, await resolve(pod, "web.default.svc.cluster.local")));
-            return answers.has("near") && answers.has("far");
-          }, `both pods answering \`${pod}\` behind the service`);
+          await poll(
+            async () => {
+              const address = await resolve(pod, "web.default.svc.cluster.local").catch(() => undefined);
+              if (address !== undefined) answers.add(await fetchFrom(pod, address));
+              return answers.has("near") && answers.has("far");
+            },
+            `both pods answering \`${pod}\` behind the service`,
+            { timeoutMs: 120_000 },
+          );
         }
       });
 
@@ -143,7 +148,8 @@ function describeNodeImage(source: "built" | "published"): void {
             (
               await run(["docker", "inspect", "--format", format, container], { timeoutMs: 30_000 })
             ).stdout.trim();
-          expect(await fetchFrom("far", await inspect(registry))).toBe("outside");
+          const outside = await inspect(registry);
+          await poll(async () => (await fetchFrom("far", outside)) === "outside", "it answers the pod");
           const { stderr, stdout } = await run(["docker", "logs", registry], { timeoutMs: 30_000 });
           expect(stdout + stderr).toContain(await inspect(cluster.nodes[1] ?? ""));
         } finally {
@@ -216,7 +222,8 @@ function describeNodeImage(source: "built" | "published"): void {
         await cluster.apply(egressToDnsOnly);
         const near = await addressOf("near");
         await poll(async () => !(await canFetch("far", near)), "the policy in force");
-        expect(await resolve("far", "web.default.svc.cluster.local")).toMatch(/^10\.96\./);
+        const lookUp = () => resolve("far", "web.default.svc.cluster.local").catch(String);
+        await poll(async () => /^10\.96\./.test(await lookUp()), "a name is looked up");
         expect(await canFetch("stranger", near)).toBe(true);
         await cluster.kubectl("delete", "networkpolicy", "dns-only");
         await poll(async () => await canFetch("far", near), "the policy gone");

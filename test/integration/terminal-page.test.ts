@@ -116,12 +116,14 @@ describe("in a browser", () => {
     const page = await openPage();
     const sizeOf = async () => {
       await run(page, "clear; echo size=$(stty size).", "size=");
-      return (
-        /size=(\d+) (\d+)\./
-          .exec((await rows(page)).join("\n"))
-          ?.slice(1)
-          .map(Number) ?? []
-      );
+      // What is typed has `size=` in it as well.
+      let size: number[] = [];
+      await poll(async () => {
+        const said = /size=(\d+) (\d+)\./.exec((await rows(page)).join("\n"));
+        size = (said?.slice(1) ?? []).map(Number);
+        return size.length === 2;
+      }, "the answer");
+      return size;
     };
     const [before = 0] = await sizeOf();
     await page.setViewportSize({ width: 700, height: 300 });
@@ -245,11 +247,11 @@ describe("in a browser", () => {
       Array.from({ length: 200 }, (_, line) => `line ${line + 1} of the text\n`).join(""),
     );
     await run(page, `less ${file}`, "line 20 of the text");
+    await poll(async () => (await rows(page)).at(-1)?.includes(file) ?? false, "the last line is drawn");
     const before = await rows(page);
     await page.reload();
     await inState(page, "open");
-    await shows(page, "line 20 of the text");
-    expect(await rows(page)).toEqual(before);
+    await poll(async () => (await rows(page)).join("\n") === before.join("\n"), "the screen as it was");
     await page.getByRole("textbox", { name: "Shell on the VM" }).focus();
     await page.keyboard.press("Space");
     await shows(page, "line 60 of the text");
@@ -307,6 +309,7 @@ describe("in a browser", () => {
   test("a new server finds the screen, the scrollback and the shell", async () => {
     const page = await openPage();
     await run(page, "seq 1 500; echo pid-$$-$((6*7))", "-42");
+    await poll(async () => /[#$] ?$/.test((await rows(page)).findLast(Boolean) ?? ""), "the prompt");
     const before = await rows(page);
     const port = Number(new URL(server.url).port);
     await server[Symbol.asyncDispose]();

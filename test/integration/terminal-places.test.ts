@@ -7,8 +7,8 @@ import { QemuDriver } from "../../sandboxes/machine/qemu-driver.ts";
 import { makeSshKeys } from "../../sandboxes/machine/ssh-keys.ts";
 import { createTerminalHub, type TerminalTarget } from "../../server/terminal/terminal-hub.ts";
 import { poll } from "../poll.ts";
+import { builtImage } from "../support/built-image.ts";
 import { smallMachine } from "../support/machine-spec.ts";
-import { newestImage } from "../support/newest-image.ts";
 import { TestViewer, type TestViewerOptions } from "../support/terminal-viewer.ts";
 
 /** One step in an emulated VM beside other work. */
@@ -29,7 +29,7 @@ beforeAll(async () => {
   toolbox = `fb-${spec.sandboxId}-toolbox`;
   await engine.runContainer({
     name: toolbox,
-    image: await newestImage("toolbox"),
+    image: await builtImage("toolbox"),
     labels: spec.labels,
     network: { name: spec.network },
     capabilities: [],

@@ -29,7 +29,7 @@ const COMMANDS_MS = 180_000;
  * Throws with the latest verdict where one of these does not hold.
  */
 export async function proveLab(lab: Lab, sandbox: Sandbox, options: ProveOptions): Promise<LabProof[]> {
-  const { verdictTimeoutMs = 60_000, signal } = options;
+  const { verdictTimeoutMs = 240_000, signal } = options;
   const began = performance.now();
   const log = (line: string) => options.log?.(`${((performance.now() - began) / 1000).toFixed(1)} s ${line}`);
   await Promise.all(WORLD_NAMES.map((world) => prepareLab(lab, sandbox, world, signal)));
@@ -48,6 +48,21 @@ export async function proveLab(lab: Lab, sandbox: Sandbox, options: ProveOptions
   await watcher.listening;
   log("listening");
 
+  /** On a host that is too slow to judge a deletion, the check asks for another one: as the learner, we obey. */
+  const untilJudged = async (
+    steps: readonly Commands[],
+    ...[taskId, isWanted, timeoutMs, what]: Parameters<Verdicts["until"]>
+  ) => {
+    const asks = (verdict: TaskVerdict) => wordsOf(verdict).includes("delete another");
+    for (;;) {
+      const verdict = await verdicts.until(taskId, (one) => isWanted(one) || asks(one), timeoutMs, what);
+      if (isWanted(verdict)) return verdict;
+      log(`${taskId}: once more`);
+      verdicts.forget(taskId);
+      for (const step of steps) await type(sandbox, step);
+    }
+  };
+
   const proofs: LabProof[] = [];
   for (const task of lab.tasks) {
     await verdicts.until(task.id, (verdict) => verdict.state === "failed", verdictTimeoutMs, "the start");
@@ -55,7 +70,8 @@ export async function proveLab(lab: Lab, sandbox: Sandbox, options: ProveOptions
     for (const shortcut of task.shortcuts) {
       log(`${task.id}: the wrong way "${shortcut.name}"`);
       for (const step of shortcut.steps) await type(sandbox, step);
-      const told = await verdicts.until(
+      const told = await untilJudged(
+        shortcut.steps,
         task.id,
         (verdict) => verdict.state === "passed" || wordsOf(verdict).includes(shortcut.says),
         verdictTimeoutMs,
@@ -71,7 +87,8 @@ export async function proveLab(lab: Lab, sandbox: Sandbox, options: ProveOptions
     log(`${task.id}: the solution`);
     for (const step of task.solution) await mustType(sandbox, step);
     const typed = performance.now();
-    await verdicts.until(task.id, (verdict) => verdict.state === "passed", verdictTimeoutMs, "the solution");
+    const isPassed = (verdict: TaskVerdict) => verdict.state === "passed";
+    await untilJudged(task.solution, task.id, isPassed, verdictTimeoutMs, "the solution");
     proofs.push({ taskId: task.id, verdictMs: Math.round(performance.now() - typed), shortcuts });
   }
   return proofs;
@@ -111,6 +128,10 @@ class Verdicts {
     this.#latest.set(verdict.taskId, verdict);
     this.#changed.resolve();
     this.#changed = Promise.withResolvers();
+  }
+
+  forget(taskId: string): void {
+    this.#latest.delete(taskId);
   }
 
   async until(

@@ -136,7 +136,7 @@ export async function connected(socket: TestSocket): Promise<TestSocket> {
 }
 
 /** An event's answer; rejects with the error's body. */
-export function answered<T>(ask: (ack: Ack<T>) => void, timeoutMs = 10_000): Promise<T> {
+export function answered<T>(ask: (ack: Ack<T>) => void, timeoutMs = 40_000): Promise<T> {
   const { promise, resolve, reject } = Promise.withResolvers<T>();
   const timer = setTimeout(() => reject(new Error("no answer came")), timeoutMs);
   ask((answer) => {
@@ -165,6 +165,9 @@ export async function openTerminal(socket: TestSocket, body: TerminalOpen): Prom
     const data = Buffer.from(bytes).toString();
     if (terminalId === "") early.push({ id, data });
     else if (id === terminalId) text += data;
+  });
+  socket.on("terminal:snapshot", (id, _offset, snapshot) => {
+    if (id === terminalId) text = snapshot;
   });
   const opened = await answered<TerminalOpened>((ack) => socket.emit("terminal:open", body, ack));
   terminalId = opened.terminalId;

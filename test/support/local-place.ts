@@ -52,12 +52,21 @@ export async function makeLocalPlace(at: { directory?: string } = {}): Promise<L
     },
     [Symbol.asyncDispose]: async () => {
       place.cut();
-      for (const pid of await holdersIn(directory)) process.kill(pid, "SIGKILL");
+      for (const pid of await holdersIn(directory)) endProcess(pid);
       await poll(async () => (await holdersIn(directory)).length === 0, "holders end");
       await rm(directory, { recursive: true, force: true });
     },
   };
   return place;
+}
+
+/** One that has ended by itself meanwhile is what was wanted. */
+function endProcess(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
 }
 
 /** Holders carry their directory in their environment, which tells ours from anybody else's. */

@@ -5,8 +5,8 @@ import type { Accelerator, MachineSpec } from "../../sandboxes/machine/machine.t
 import { networkName } from "../../sandboxes/network/subnets.ts";
 import { LABELS } from "../../sandboxes/sandbox.ts";
 import { loadSettings } from "../../server/load-settings.ts";
+import { builtImage } from "./built-image.ts";
 import { freeSubnet } from "./free-subnet.ts";
-import { newestImage } from "./newest-image.ts";
 
 /**
  * Makes the network of a new sandbox, on a subnet nobody uses; `engine.removeNetwork` takes it away. Its bridge is not
@@ -32,7 +32,7 @@ export async function acceleratorOf(engine: Engine, image: string): Promise<Acce
 
 /** What a small VM is made of, in a network that `makeTestNetwork` makes for it. */
 export async function smallMachine(engine: Engine, authorizedKey: string): Promise<MachineSpec> {
-  const image = await newestImage("machine");
+  const image = await builtImage("machine");
   return {
     ...(await makeTestNetwork(engine)),
     image,

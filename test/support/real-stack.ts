@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import type { ImageSet } from "../../sandboxes/images/image-set.ts";
 import { removeTemplates } from "../../sandboxes/machine/machine-template.ts";
 import { removeFirewall } from "../../sandboxes/network/firewall.ts";
@@ -69,7 +70,7 @@ export async function openRealStack(change: Partial<Settings> = {}): Promise<Rea
   };
 }
 
-/** Waits for a phase by the sandbox's own change events. */
+/** Waits for a phase by the sandbox's own change events; of a QEMU that ends nobody tells, so it also looks each second. */
 export async function untilPhase(
   sandbox: Sandbox,
   phase: SandboxInspection["phase"],
@@ -89,7 +90,7 @@ export async function untilPhase(
     }
     if (seen.phase === "failed")
       throw new Error(`the sandbox failed: ${seen.failure?.message} (hint: ${seen.failure?.hint})`);
-    await changed.catch(() => {
+    await Promise.race([changed, delay(1_000)]).catch(() => {
       const steps = seen.steps.map((one) => `${one.step} ${one.state}`).join(", ");
       throw new Error(`the sandbox is ${seen.phase}, not ${phase}, after ${timeoutMs / 1000} s: ${steps}`);
     });

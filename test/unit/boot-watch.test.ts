@@ -30,7 +30,7 @@ function createGuest(way: Way = {}) {
     container: "vm",
     sandboxId: "s-1",
     accelerator: "tcg",
-    patience: { bootMs: 90, stillMs: 20 },
+    patience: { bootMs: 600, stillMs: 20 },
     supervisor: {
       awaitGuest: async (timeoutMs) => {
         if (way.isUp || (resets > 0 && way.comesUp)) return "answers";

@@ -40,6 +40,8 @@ export interface ScriptedServer extends AsyncDisposable {
   push(attempt: AttemptView): void;
   /** Cuts every socket and refuses new ones until it is called again with true. */
   setReachable(isReachable: boolean): void;
+  /** Sockets that were refused. */
+  refused(): number;
 }
 
 /** The page, and an API that says what a test wants: for states that a real sandbox takes minutes to be in. */
@@ -169,7 +171,12 @@ export async function startScriptedServer(): Promise<ScriptedServer> {
   const http = createServer(app);
   const io = new Server<ClientToServer, ServerToClient>(http, { perMessageDeflate: false });
   let isReachable = true;
-  io.use((_, next) => next(isReachable ? undefined : new Error("unreachable")));
+  let refused = 0;
+  io.use((_, next) => {
+    if (isReachable) return next();
+    refused += 1;
+    next(new Error("unreachable"));
+  });
   io.on("connection", (socket) => {
     socket.on("attempt:watch", ({ language: reader }, ack) => ack({ ok: true, value: inLanguage(reader) }));
     socket.on("room:watch", (_, ack) => ack({ ok: true, value: script.room }));
@@ -209,6 +216,7 @@ export async function startScriptedServer(): Promise<ScriptedServer> {
       script.attempt = next;
       io.emit("attempt:changed", next);
     },
+    refused: () => refused,
     setReachable(next) {
       isReachable = next;
       if (!next) io.disconnectSockets(true);
