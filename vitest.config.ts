@@ -12,8 +12,14 @@ const LIGHT = [
   "test/integration/terminal-{holder,hub,page}.test.ts",
 ];
 
-/** Route the same forbidden addresses to a stand-in of their own, on this host: one file after the other. */
-const ALONE = ["test/integration/isolation-{cluster-network,machine,network}.test.ts"];
+/**
+ * One file after the other: those that route the same forbidden addresses to a stand-in of their own on this host, and
+ * the emulated cluster, which needs all of two cores to itself.
+ */
+const ALONE = [
+  "test/integration/isolation-{cluster-network,machine,network}.test.ts",
+  "test/integration/cluster-nested.test.ts",
+];
 
 export default defineConfig({
   test: {

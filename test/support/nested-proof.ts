@@ -17,7 +17,7 @@ const proofShape = z.object({
 type Proof = z.infer<typeof proofShape>;
 
 /**
- * The nested cluster's test takes half an hour under emulation, so it runs when `sandboxes/` is not what it was when
+ * The nested cluster's test takes a quarter of an hour under emulation, so it runs when `sandboxes/` is not what it was when
  * the test last passed. What it passed with is a file of the repository, committed with the change it proves.
  */
 export async function readNestedProof(): Promise<{ key: string; proof: Proof | undefined }> {
