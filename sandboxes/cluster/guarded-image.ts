@@ -2,7 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { docker, imageExists } from "../images/docker-command.ts";
+import { docker, imageExists, removeContainer } from "../images/docker-command.ts";
 import { imageLabel } from "../images/image-recipe.ts";
 import { GUARD_RAIL_FILES } from "./guard-rails/node-files.ts";
 import { KILLED_PODS_FILES } from "./killed-pods.ts";
@@ -41,6 +41,6 @@ export async function ensureGuardedImage(
     return image;
   } finally {
     await rm(folder, { recursive: true, force: true });
-    await docker(deps, ["rm", "-f", name], { timeoutMs: 60_000, okExitCodes: [1] });
+    await removeContainer(deps, name);
   }
 }

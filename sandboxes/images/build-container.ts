@@ -3,7 +3,7 @@ import { posix } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { LabError } from "../errors.ts";
 import type { BuildEnvironment } from "./build-environment.ts";
-import { docker } from "./docker-command.ts";
+import { docker, removeContainer } from "./docker-command.ts";
 
 const caches = {
   apt: "footbridge-cache-apt",
@@ -89,12 +89,7 @@ export async function startBuildContainer(spec: BuildContainerSpec): Promise<Bui
     await removeIfStale(spec);
     return undefined;
   }
-  const remove = async () => {
-    await docker({ env: spec.dockerEnv }, ["rm", "-f", "-v", spec.name], {
-      timeoutMs: 120_000,
-      okExitCodes: [1],
-    });
-  };
+  const remove = () => removeContainer({ env: spec.dockerEnv }, spec.name);
   try {
     if (certificates)
       await docker(cli, ["cp", "-L", certificates, `${spec.name}:${certificatesInside}`], options);
@@ -148,5 +143,5 @@ async function removeIfStale(spec: BuildContainerSpec): Promise<void> {
   const [status, created] = stdout.trim().split(" ");
   const ageMs = Date.now() - Date.parse(created ?? "");
   if ((status === "created" || status === "exited") && ageMs > 15 * 60_000)
-    await docker(cli, ["rm", "-f", "-v", spec.name], { timeoutMs: 60_000, okExitCodes: [1] });
+    await removeContainer(cli, spec.name);
 }

@@ -9,7 +9,7 @@ import type { HostPaths } from "../host/docker-paths.ts";
 import { becomeRoot, runAsRoot } from "../host/docker-root.ts";
 import type { Report } from "../progress.ts";
 import type { BuildEnvironment } from "./build-environment.ts";
-import { docker, imageExists, pipeCommands } from "./docker-command.ts";
+import { docker, imageExists, pipeCommands, removeContainer } from "./docker-command.ts";
 import { imageLabel } from "./image-recipe.ts";
 
 /** The folder that every build finds as `/recipe-lib`. */
@@ -124,7 +124,7 @@ async function completePulled(deps: BuilderImageDeps, tag: string, step: string)
     const options = { timeoutMs: 10 * 60_000, env: deps.dockerEnv, signal: deps.signal };
     await pipeCommands(["docker", "export", id], importCommand(tag), options);
   } finally {
-    await docker(cli, ["rm", "-f", "-v", id], { timeoutMs: 60_000, okExitCodes: [1] });
+    await removeContainer(cli, id);
   }
 }
 

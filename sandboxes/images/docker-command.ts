@@ -1,6 +1,9 @@
 import { spawn } from "node:child_process";
+import { setTimeout as delay } from "node:timers/promises";
 import { LabError } from "../errors.ts";
 import { type RunOptions, type RunResult, run } from "../run.ts";
+
+const REMOVAL_MS = 120_000;
 
 /** Which Docker the `docker` command talks to, by its environment (DOCKER_HOST…). */
 export interface DockerCommandDeps {
@@ -20,6 +23,27 @@ export async function docker(
 export async function imageExists(deps: DockerCommandDeps, tag: string): Promise<boolean> {
   const { stdout } = await docker(deps, ["image", "ls", "--quiet", tag], { timeoutMs: 30_000 });
   return stdout.trim() !== "";
+}
+
+/**
+ * Kills and removes a container with its anonymous volumes, and returns once it is gone. Removing what is not there is
+ * fine.
+ * @throws LabError `timed_out` where Docker doesn't get rid of it.
+ */
+export async function removeContainer(deps: DockerCommandDeps, name: string): Promise<void> {
+  const deadline = performance.now() + REMOVAL_MS;
+  for (;;) {
+    const options = { timeoutMs: REMOVAL_MS, okExitCodes: [1] };
+    const { stderr } = await docker(deps, ["rm", "-f", "-v", name], options);
+    // Refused while Docker is at it already, which a container made with `--rm` has it do by itself when it ends.
+    const { exitCode } = await docker(deps, ["container", "inspect", name], options);
+    if (exitCode !== 0) return;
+    if (performance.now() > deadline)
+      throw new LabError("timed_out", `container \`${name}\` is not removed: ${stderr.trim()}`, {
+        hint: "`docker rm -f` removes it, or a restart of Docker",
+      });
+    await delay(100);
+  }
 }
 
 /**

@@ -4,7 +4,7 @@ import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
 import { LabError } from "../errors.ts";
 import { type Report, step } from "../progress.ts";
-import { docker, imageExists } from "./docker-command.ts";
+import { docker, imageExists, removeContainer } from "./docker-command.ts";
 import { imageLabel } from "./image-recipe.ts";
 
 export interface CourseImagesDeps {
@@ -68,8 +68,7 @@ async function importAndCommit(
   const name = `fb-build-${image.replace(/\W/g, "-")}-${process.pid}`;
   const call = async (...args: string[]) =>
     await docker({ env: deps.dockerEnv }, args, { timeoutMs: LIFETIME_SECONDS * 1_000, signal: deps.signal });
-  const remove = async () =>
-    await docker({ env: deps.dockerEnv }, ["rm", "-f", "-v", name], { timeoutMs: 60_000, okExitCodes: [1] });
+  const remove = async () => await removeContainer({ env: deps.dockerEnv }, name);
   const flags = ["--privileged", "--network", "none", "--label", "footbridge=build", "--entrypoint", "sleep"];
   await remove();
   try {

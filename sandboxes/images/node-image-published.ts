@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { LabError } from "../errors.ts";
 import { addToJournal } from "../host/docker-journal.ts";
 import { type Report, step } from "../progress.ts";
-import { docker } from "./docker-command.ts";
+import { docker, removeContainer } from "./docker-command.ts";
 
 /** Where `kindest/node` is pulled from. */
 export interface NodeRegistry {
@@ -140,7 +140,7 @@ async function copyKubectl(deps: PublishedNodeDeps, image: string, digest: strin
       await rename(partial, target);
     } finally {
       await rm(partial, { force: true });
-      await docker({ env: deps.dockerEnv }, ["rm", "-f", "-v", id], { timeoutMs: 60_000, okExitCodes: [1] });
+      await removeContainer({ env: deps.dockerEnv }, id);
     }
     return target;
   });

@@ -202,7 +202,7 @@ test("a node image that was pulled is taken away again, so that nobody's seems t
     "docker",
     `case "$1 $2" in
       info*) echo '{"ServerVersion":"26.1.5"}' ;;
-      "image inspect") exit 1 ;;
+      "image inspect" | "container inspect") exit 1 ;;
       pull*) echo "0123456789ab: Pull complete" ;;
       run*) echo v1.37.0 ;;
       create*) echo 4f1c ;;
