@@ -56,6 +56,11 @@ export interface Machine {
   readonly sandboxId: string;
   readonly place: Place;
   inspect(): Promise<MachineInspection>;
+  /**
+   * Calls back whenever its state has changed, by whatever or whomever, until the signal aborts; once somebody has
+   * inspected it.
+   */
+  onChange(listener: () => void, signal: AbortSignal): void;
   /** Power on and wait until SSH answers. Steps: `start VM`, `boot guest`, `log in`; a copy's first has no boot. */
   start(report: SandboxReport, signal: AbortSignal): Promise<void>;
   /** ACPI shutdown, then pulling the plug after `graceMs`; 0 pulls it at once. */

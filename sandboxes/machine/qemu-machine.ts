@@ -1,3 +1,4 @@
+import { EventEmitter } from "node:events";
 import type { Duplex } from "node:stream";
 import type { Engine } from "../engine/engine.ts";
 import { LabError } from "../errors.ts";
@@ -52,6 +53,9 @@ export class QemuMachine implements Machine {
   readonly #ssh: Record<"root" | "admin", SshConnection>;
   #memory: MachineMemory;
   readonly #boot: BootWatch;
+  readonly #changes = new EventEmitter().setMaxListeners(0);
+  readonly #end = new AbortController();
+  #isFollowed = false;
   #isTemplate = false;
 
   constructor(deps: QemuMachineDeps) {
@@ -78,6 +82,7 @@ export class QemuMachine implements Machine {
 
   async inspect(): Promise<MachineInspection> {
     const container = await this.#deps.engine.inspectContainer(this.#container);
+    if (container?.running) void this.#follow();
     const status = container?.running ? await this.#supervisor.status() : undefined;
     if (status?.remembered) this.#memory = status.remembered;
     // The guest has restarted by itself, or the server did while it booted: somebody must see it come up.
@@ -88,6 +93,24 @@ export class QemuMachine implements Machine {
       hardware: this.#memory.hardware,
       pendingHardware: this.#memory.pendingHardware,
     };
+  }
+
+  onChange(listener: () => void, signal: AbortSignal): void {
+    if (signal.aborted) return;
+    this.#changes.on("change", listener);
+    signal.addEventListener("abort", () => this.#changes.off("change", listener), { once: true });
+  }
+
+  /** It ends with the container, whose death and start Docker tells; whoever looks then has it followed again. */
+  async #follow(): Promise<void> {
+    if (this.#isFollowed || this.#end.signal.aborted) return;
+    this.#isFollowed = true;
+    try {
+      await this.#supervisor.follow(() => this.#changes.emit("change"), this.#end.signal);
+    } catch {
+      // Whoever looked hears from the look itself that it can't be asked.
+    }
+    this.#isFollowed = false;
   }
 
   async start(report: SandboxReport, signal: AbortSignal, first: FirstStart = {}): Promise<void> {
@@ -126,6 +149,7 @@ export class QemuMachine implements Machine {
     await this.#supervisor.markReady(false);
     await qmp({ ...this.#deps, container: this.#container }, "system_reset");
     this.#hangUp();
+    // Again: an inspection may have begun to wait for the guest that was there until just now.
     this.#boot.forget();
     await unlessAborted(this.#boot.login(), signal);
   }
@@ -157,14 +181,14 @@ export class QemuMachine implements Machine {
   }
 
   async destroy(): Promise<void> {
-    this.#boot.end();
-    this.#hangUp();
+    this.release();
     await this.#deps.engine.removeContainer(this.#container);
     this.#deps.onDestroyed?.(this);
   }
 
   /** Lets go of every connection; the VM goes on. */
   release(): void {
+    this.#end.abort();
     this.#boot.end();
     this.#hangUp();
   }

@@ -7,9 +7,12 @@ It answers one JSON object per line on control.sock:
   {"do": "await_guest", "seconds": n}   answers when the guest's SSH does, or QEMU ends
   {"do": "await_off", "seconds": n}     answers when QEMU has ended
   {"do": "mark_ready", "ready": true}   somebody has logged in; false: it boots again
+  {"do": "follow"}                      a line each time QEMU starts, ends, stops, goes on, or becomes ready; an empty
+                                        one now and then
   {"do": "kill"}                        pulls the plug
   {"do": "remember", "value": ...}      kept over restarts of the container
   {"do": "connect", "port": n}          after the answer the connection leads to that port of the guest
+SIGTERM presses the power button until QEMU has ended, which a guest that can't hear it is not asked for; then it ends.
 Opening devices needs root, which this process is not: a short-lived set-up container in the same network namespace
 opens them and hands the descriptors over an abstract socket, which only that namespace can see.
 """
@@ -128,9 +131,16 @@ def power_on(argv):
         process = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[devices[name] for name in wanted]
         )
-        qemu = {"process": process, "monitor": None, "ready": False, "run_state": "running", "reason": None}
-        qemu["since"] = time.time()
+        qemu = {
+            "process": process,
+            "since": time.time(),
+            "monitor": None,
+            "ready": False,
+            "run_state": "running",
+            "reason": None,
+        }
         threading.Thread(target=watch, args=(qemu,), daemon=True).start()
+        lock.notify_all()
         return {"pid": process.pid}
 
 
@@ -251,6 +261,7 @@ def mark_ready(ready):
     with lock:
         if qemu:
             qemu["ready"] = ready
+            lock.notify_all()
 
 
 def kill():
@@ -276,6 +287,20 @@ def leave():
         with lock:
             ended = lock.wait_for(lambda: qemu is not mine, 5)
     os._exit(0)
+
+
+def follow(peer):
+    def condition():
+        return qemu and (qemu["process"].pid, qemu["ready"], qemu["run_state"])
+
+    # What has changed since its owner looked is not known.
+    told = "nothing"
+    while True:
+        with lock:
+            # The empty line shows whether somebody still listens.
+            changed = lock.wait_for(lambda: condition() != told, 30)
+            told = condition()
+        peer.sendall(b"changed\n" if changed else b"\n")
 
 
 def remember(value):
@@ -355,6 +380,8 @@ def serve(peer):
                 request = json.loads(line)
                 if request["do"] == "connect":
                     return connect(peer, request["port"])
+                if request["do"] == "follow":
+                    return follow(peer)
                 answer = {"ok": ACTIONS[request["do"]](request)}
             except Exception as error:
                 answer = {"error": str(error) or type(error).__name__}

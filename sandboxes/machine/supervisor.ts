@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import type { Duplex } from "node:stream";
 import { z } from "zod";
 import type { Engine } from "../engine/engine.ts";
+import { streamLines } from "../engine/stream-lines.ts";
 import { LabError } from "../errors.ts";
 import { PATHS } from "./names.ts";
 
@@ -85,6 +86,25 @@ export class Supervisor {
   async awaitOff(timeoutMs: number, signal?: AbortSignal): Promise<boolean> {
     const request = { do: "await_off", seconds: timeoutMs / 1000 };
     return z.object({ off: z.boolean() }).parse(await this.#ask(request, timeoutMs + 30_000, signal)).off;
+  }
+
+  /**
+   * Calls back each time QEMU starts, ends, stops, goes on, boots anew or has let somebody in. Resolves when the signal
+   * aborts or the container ends.
+   */
+  async follow(onChange: () => void, signal: AbortSignal): Promise<void> {
+    const argv = ["socat", "-", `UNIX-CONNECT:${PATHS.control}`];
+    const stream = await this.#engine.stream(this.#container, argv);
+    const stop = () => stream.destroy();
+    signal.addEventListener("abort", stop, { once: true });
+    try {
+      if (signal.aborted) return;
+      stream.write(`${JSON.stringify({ do: "follow" })}\n`);
+      for await (const line of streamLines(stream)) if (line !== "") onChange();
+    } finally {
+      signal.removeEventListener("abort", stop);
+      stop();
+    }
   }
 
   async markReady(ready: boolean): Promise<void> {

@@ -97,7 +97,7 @@ export class LiveSandbox implements Sandbox {
       signal.throwIfAborted();
       await step(report, "create network", () => deps.network.create(this.id));
       const makeMachine = async () => {
-        this.#machine = await deps.machines.create(deps.machineSpec(this.id), report, signal);
+        this.#take(await deps.machines.create(deps.machineSpec(this.id), report, signal));
         this.changed();
       };
       const makeCluster = async () => {
@@ -130,11 +130,16 @@ export class LiveSandbox implements Sandbox {
     this.#inUse = options.inUse;
     const parts = await adoptParts(this.#deps, this, options);
     if (!parts) return false;
-    this.#machine = parts.machine.there;
+    if (parts.machine.there !== this.#machine) this.#take(parts.machine.there);
     this.#cluster = parts.cluster.there;
     this.#missing = { machine: parts.machine.missing, cluster: parts.cluster.missing };
     this.#isUp = true;
     return true;
+  }
+
+  #take(machine: Machine | undefined): void {
+    this.#machine = machine;
+    machine?.onChange(() => this.changed(), this.#abort.signal);
   }
 
   async inspect(): Promise<SandboxInspection> {

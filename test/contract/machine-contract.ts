@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Engine } from "../../sandboxes/engine/engine.ts";
-import type { Machine, MachineDriver, MachineSpec } from "../../sandboxes/machine/machine.ts";
+import type { Machine, MachineDriver, MachineSpec, MachineState } from "../../sandboxes/machine/machine.ts";
 import type { ProgressEvent } from "../../sandboxes/progress.ts";
 import { poll } from "../poll.ts";
 
@@ -36,6 +36,19 @@ export function describeMachine(name: string, make: () => Promise<MachineUnderTe
     const events: ProgressEvent[] = [];
     const untilLate = () => AbortSignal.timeout(bootMs);
     const power = async () => (await machine.inspect()).state.power;
+    /** Looks when the machine tells of a change, and at no other time. */
+    const untilPower = async (wanted: MachineState["power"]) => {
+      const done = new AbortController();
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      const look = () => void power().then((is) => is === wanted && resolve(), reject);
+      machine.onChange(look, done.signal);
+      const late = setTimeout(() => reject(new Error(`it did not become ${wanted}`)), bootMs);
+      look();
+      await promise.finally(() => {
+        clearTimeout(late);
+        done.abort();
+      });
+    };
     const root = async (...argv: string[]) => {
       const result = await machine.place.exec(argv, { timeoutMs: commandMs, user: "root" });
       expect(result).toMatchObject({ exitCode: 0 });
@@ -239,9 +252,10 @@ export function describeMachine(name: string, make: () => Promise<MachineUnderTe
         hardware: test.spec.hardware,
         pendingHardware: bigger,
       });
+      const off = untilPower("off");
       // Its connection may go before it is told how it ended.
       await root("systemctl", "poweroff").catch(() => {});
-      await poll(async () => (await power()) === "off", "it is off", { timeoutMs: bootMs, pauseMs: 300 });
+      await off;
       await expect(machine.place.exec(["true"], { timeoutMs: commandMs })).rejects.toMatchObject({
         code: "machine_failed",
       });
@@ -260,8 +274,9 @@ export function describeMachine(name: string, make: () => Promise<MachineUnderTe
     });
 
     it("says that the hypervisor was killed, and powers on again, though it crashes in the boot", async () => {
+      const broken = untilPower("broken");
       await test.killHypervisor("KILL");
-      await poll(async () => (await power()) === "broken", "it is broken");
+      await broken;
       expect((await machine.inspect()).state).toMatchObject({
         power: "broken",
         reason: expect.stringContaining("SIGKILL"),
@@ -314,12 +329,10 @@ export function describeMachine(name: string, make: () => Promise<MachineUnderTe
     });
 
     it("sees the guest through a reboot of its own", async () => {
+      const starting = untilPower("starting");
       await root("systemctl", "reboot").catch(() => {});
-      await poll(async () => (await power()) === "starting", "it starts anew", {
-        timeoutMs: bootMs,
-        pauseMs: 300,
-      });
-      await poll(async () => (await power()) === "on", "it is on", { timeoutMs: bootMs, pauseMs: 300 });
+      await starting;
+      await untilPower("on");
       await root("test", "-e", "/kept");
     });
 

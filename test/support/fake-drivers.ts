@@ -126,6 +126,7 @@ export class FakeHost {
         hardware: { cpus: 2, memoryMib: 1536, dataDiskGib: 4 },
         pendingHardware: this.pending.get(id),
       }),
+      onChange: () => {},
       resize: async (hardware: Hardware) => void this.pending.set(id, hardware),
       destroy: async () => void this.#answer(this.containers).delete(`fb-${id}-machine`),
     } as unknown as Machine;

@@ -70,7 +70,10 @@ export async function openRealStack(change: Partial<Settings> = {}): Promise<Rea
   };
 }
 
-/** Waits for a phase by the sandbox's own change events; of a QEMU that ends nobody tells, so it also looks each second. */
+/**
+ * Waits for a phase by the sandbox's own change events. Of a cluster's API that answers again nobody tells, so it also
+ * looks each second.
+ */
 export async function untilPhase(
   sandbox: Sandbox,
   phase: SandboxInspection["phase"],

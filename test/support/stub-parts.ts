@@ -52,6 +52,9 @@ export class StubMachine implements Machine {
     };
   }
 
+  /** The stub of its sandbox is told already. */
+  onChange(): void {}
+
   async start(report: SandboxReport, signal: AbortSignal): Promise<void> {
     this.#become({ power: "starting" });
     for (const name of ["start VM", "boot guest", "log in"] as const)
