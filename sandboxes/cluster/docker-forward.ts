@@ -63,6 +63,8 @@ async function joinStreams(socket: Socket, open: () => Promise<Duplex>, keep: (s
   try {
     const far = await open();
     keep(far);
+    // Each of the two pipelines listens five times for a stream's end, and Node warns of a leak from the eleventh on.
+    for (const stream of [socket, far]) stream.setMaxListeners(20);
     // Two pipelines, since each direction ends on its own: `docker load` closes one and reads the answer on the other.
     pipeline(socket, far, () => {});
     pipeline(far, socket, () => {});

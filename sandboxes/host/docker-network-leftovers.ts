@@ -1,3 +1,4 @@
+import { LabError, toLabError } from "../errors.ts";
 import { type RootShell, runAsRoot } from "./docker-root.ts";
 
 /**
@@ -5,15 +6,17 @@ import { type RootShell, runAsRoot } from "./docker-root.ts";
  * came with Docker, it was dockerd that had the host forward nothing else (`FORWARD`'s policy).
  */
 const script = `
+failed=0
 ip link delete docker0 2>/dev/null
 forward=
 [ "$1" != came-with-docker ] || forward='s/^:FORWARD DROP/:FORWARD ACCEPT/'
 for tool in iptables ip6tables; do
   rules=$($tool-save 2>/dev/null) || continue
   case $rules in
-  *DOCKER*) printf '%s\\n' "$rules" | sed -e '/DOCKER/d' -e '/docker0/d' -e "$forward" | $tool-restore ;;
+  *DOCKER*) printf '%s\\n' "$rules" | sed -e '/DOCKER/d' -e '/docker0/d' -e "$forward" | $tool-restore || failed=1 ;;
   esac
 done
+exit $failed
 `;
 
 /**
@@ -22,5 +25,13 @@ done
  */
 export async function removeDockerNetworks(root: RootShell, isOurs: boolean): Promise<void> {
   const origin = isOurs ? "came-with-docker" : "was-there";
-  await runAsRoot(root, ["sh", "-c", script, "sh", origin], { timeoutMs: 30_000 });
+  try {
+    await runAsRoot(root, ["sh", "-c", script, "sh", origin], { timeoutMs: 30_000 });
+  } catch (error) {
+    const { code, message } = toLabError(error);
+    throw new LabError(code, `Docker's rules are still in the firewall: ${message}`, {
+      cause: error,
+      hint: "uninstall again; a restart of the host clears them as well",
+    });
+  }
 }

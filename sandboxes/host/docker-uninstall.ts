@@ -156,7 +156,7 @@ async function removePackages(deps: UninstallDeps, journal: Journal): Promise<vo
   if (needed.length > 0)
     deps.report({ step: "leave packages", state: "done", message: `others need them: ${needed.join(", ")}` });
   if (removable.length === 0) return;
-  if (journal.installedDocker && isDockerThere(new Set(removable)))
+  if (journal.installedDocker && removable.includes("docker.io"))
     await step(deps.report, "remove Docker's networks", async () => {
       if (isSystemdHost(deps.paths))
         await runAsRoot(root, ["systemctl", "stop", "docker.socket", "docker"], { timeoutMs: 120_000 });

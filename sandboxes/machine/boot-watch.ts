@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { Engine } from "../engine/engine.ts";
+import type { Engine, ExecResult } from "../engine/engine.ts";
 import { streamLines } from "../engine/stream-lines.ts";
-import { LabError, toLabError } from "../errors.ts";
+import { LabError } from "../errors.ts";
 import type { Place } from "../place.ts";
 import { type SandboxReport, step } from "../progress.ts";
 import { unlessAborted } from "../waiting.ts";
@@ -56,8 +56,6 @@ export class BootWatch {
   readonly #deps: BootWatchDeps;
   readonly #end = new AbortController();
   #current: Attempt | undefined;
-  /** Counts the guest's starts, as far as they were told. */
-  #start = 0;
   #isFirst = false;
 
   constructor(deps: BootWatchDeps) {
@@ -95,7 +93,6 @@ export class BootWatch {
    */
   forget({ isFirst = false } = {}): void {
     this.#current = undefined;
-    this.#start += 1;
     this.#isFirst = isFirst;
   }
 
@@ -118,25 +115,31 @@ export class BootWatch {
   }
 
   async #logIn(answers: Promise<void>): Promise<void> {
-    const { place, supervisor } = this.#deps;
-    const start = this.#start;
     await answers;
-    const { signal } = this.#end;
-    const deadline = performance.now() + loginTimeoutMs;
-    const tryOnce = () => place.exec(["true"], { timeoutMs: deadline - performance.now(), signal });
-    // An emulated processor may stand still for so long that a connection is given up.
-    let result = await tryOnce().catch((error: unknown) => toLabError(error));
-    while (result instanceof LabError) {
-      const isOver = signal.aborted || performance.now() + retryMs >= deadline;
-      if (isOver || !(await supervisor.status()).qemu) throw result;
-      await delay(retryMs, undefined, { signal });
-      result = await tryOnce().catch((error: unknown) => toLabError(error));
-    }
-    const { exitCode, stderr } = result;
+    const { exitCode, stderr } = await this.#firstCommand();
     if (exitCode !== 0)
       throw new LabError("machine_failed", `the guest's shell answers with ${exitCode}: ${stderr.trim()}`);
     // That the guest before the reset let somebody in says nothing of this one.
-    if (start === this.#start) await supervisor.markReady(true);
+    if (this.#current?.answers === answers) await this.#deps.supervisor.markReady(true);
+  }
+
+  /**
+   * The place itself connects anew but once. Here it is known that the guest runs, and an emulated processor may stand
+   * still for so long that a second connection is given up as well.
+   */
+  async #firstCommand(): Promise<ExecResult> {
+    const { place, supervisor } = this.#deps;
+    const { signal } = this.#end;
+    const deadline = performance.now() + loginTimeoutMs;
+    for (;;) {
+      try {
+        return await place.exec(["true"], { timeoutMs: deadline - performance.now(), signal });
+      } catch (error) {
+        const isOver = signal.aborted || performance.now() + retryMs >= deadline;
+        if (isOver || !(await supervisor.status()).qemu) throw error;
+      }
+      await delay(retryMs, undefined, { signal });
+    }
   }
 
   async #guest(signal: AbortSignal): Promise<void> {

@@ -25,7 +25,7 @@ const birth = z.object({
   hardware: z.object({ cpus: z.number(), memoryMib: z.number(), dataDiskGib: z.number() }),
 });
 
-export /** A guest's shutdown takes 5 to 20 s under emulation; systemd gives Docker itself 90 s to stop. */
+/** A guest's shutdown takes 5 to 20 s under emulation; systemd gives Docker itself 90 s to stop. */
 const SHUTDOWN_MS = 60_000;
 
 export interface QemuDriverDeps {
