@@ -5,6 +5,9 @@ import { LongestFirst } from "./test/support/longest-first.ts";
 /** Seconds that emulation may take for one step of a real VM. */
 const EMULATED_STEP_MS = 600_000;
 
+/** A server, a VM or a cluster mostly waits, for itself or for another: two share two cores well, three do not. */
+const AT_ONCE = 2;
+
 /** Real servers, shells and browsers, but no VM and no cluster: several may run at a time. */
 const LIGHT = [
   "test/e2e/pages-*.test.ts",
@@ -26,13 +29,16 @@ export default defineConfig({
     reporters: ["default", new ClosingReporter()],
     sequence: { sequencer: LongestFirst },
     projects: [
-      { test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 30_000 } },
+      {
+        test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 30_000, maxWorkers: AT_ONCE },
+      },
       {
         test: {
           name: "light",
           include: LIGHT,
           testTimeout: 120_000,
           hookTimeout: 120_000,
+          maxWorkers: AT_ONCE,
           sequence: { groupOrder: 1 },
         },
       },
@@ -43,8 +49,7 @@ export default defineConfig({
           exclude: [...LIGHT, ...ALONE],
           testTimeout: EMULATED_STEP_MS,
           hookTimeout: EMULATED_STEP_MS,
-          // A VM or a cluster mostly waits, for itself or for the other: two share two cores well, three do not.
-          maxWorkers: 2,
+          maxWorkers: AT_ONCE,
           sequence: { groupOrder: 2 },
         },
       },

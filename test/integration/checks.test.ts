@@ -1,51 +1,49 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Sandbox } from "../../sandboxes/sandbox.ts";
+import { DockerEngine } from "../../sandboxes/engine/docker-engine.ts";
+import type { Machine, MachineSpec } from "../../sandboxes/machine/machine.ts";
+import { QemuDriver } from "../../sandboxes/machine/qemu-driver.ts";
+import { makeSshKeys } from "../../sandboxes/machine/ssh-keys.ts";
 import type { Check, CheckOf } from "../../server/checks/check.ts";
 import { evaluateTask, type World } from "../../server/checks/evaluate.ts";
-import type { TaskVerdict } from "../../server/checks/verdict.ts";
 import {
   type FirewallTrial,
   judgeFirewallAfterBoot,
   observeFirewallAfterBoot,
 } from "../../server/checks/vm/judge-firewall.ts";
 import { createVmObserver } from "../../server/checks/vm/vm-observer.ts";
-import { watchTasks } from "../../server/checks/watch-tasks.ts";
-import type { Lab } from "../../server/labs/lab.ts";
-import { loadLabs } from "../../server/labs/load-labs.ts";
 import { wordsOf } from "../labs/prove-lab.ts";
-import { openRealStack, type RealStack } from "../support/real-stack.ts";
+import { smallMachine } from "../support/machine-spec.ts";
 
 /** A verdict on a busy host, with the VM's boot before it where there is one. */
 const VERDICT_MS = 240_000;
 
-let real: RealStack;
-let sandbox: Sandbox;
-let lab: Lab;
+const keys = makeSshKeys("test");
+const engine = new DockerEngine();
+const driver = new QemuDriver({ engine, privateKey: keys.private });
+let spec: MachineSpec | undefined;
+let machine: Machine;
 
 beforeAll(async () => {
-  const first = (await loadLabs("labs")).find((one) => one.id === "first-crossing");
-  if (!first) throw new Error("the lab is not there");
-  lab = first;
-  real = await openRealStack();
-  sandbox = await real.claimReady();
+  spec = await smallMachine(engine, keys.public);
+  machine = await driver.create(spec, () => {}, AbortSignal.timeout(300_000));
 });
 afterAll(async () => {
-  await real?.[Symbol.asyncDispose]();
+  await machine?.destroy();
+  await driver[Symbol.asyncDispose]();
+  if (spec) await engine.removeNetwork(spec.network);
+  await engine[Symbol.asyncDispose]();
 });
 
 async function inVm(commands: string): Promise<string> {
-  const place = sandbox.machine()?.place;
-  if (!place) throw new Error("no VM");
   const argv = ["/bin/bash", "-ec", commands];
-  const { exitCode, stdout, stderr } = await place.exec(argv, { user: "root", timeoutMs: 120_000 });
+  const { exitCode, stdout, stderr } = await machine.place.exec(argv, { user: "root", timeoutMs: 120_000 });
   if (exitCode !== 0) throw new Error(`${commands}: ${stderr}`);
   return stdout;
 }
 
 const vmWorld = (): World => ({
-  vm: createVmObserver(() => sandbox.machine()?.place),
-  machine: () => sandbox.machine(),
+  vm: createVmObserver(() => machine.place),
+  machine: () => machine,
   cluster: () => undefined,
   survival: () => ({ kind: "none" }),
 });
@@ -68,11 +66,8 @@ describe("the firewall's file, tried out in the VM", () => {
     const deadline = performance.now() + VERDICT_MS;
     for (;;) {
       try {
-        return await observeFirewallAfterBoot(
-          createVmObserver(() => sandbox.machine()?.place),
-          check,
-          NODE,
-        );
+        const observer = createVmObserver(() => machine.place);
+        return await observeFirewallAfterBoot(observer, check, NODE);
       } catch (error) {
         if (performance.now() > deadline) throw error;
       }
@@ -128,42 +123,9 @@ test("nothing that a learner may put in the way is run", async () => {
   }
 });
 
-test("a VM that is off is not the learner's failure, and is watched again when it is back", async () => {
-  const verdicts: TaskVerdict[] = [];
-  const latest = (taskId: string) => verdicts.findLast((one) => one.taskId === taskId);
-  const until = async (what: string, isThere: () => boolean) => {
-    const deadline = performance.now() + VERDICT_MS;
-    while (!isThere()) {
-      if (performance.now() > deadline) throw new Error(`not within ${VERDICT_MS / 1000} s: ${what}`);
-      await delay(100);
-    }
-  };
-  const part: Lab = {
-    ...lab,
-    tasks: lab.tasks.filter(({ id }) => id === "grow-the-disk" || id === "run-the-deployment"),
-  };
-  await using watcher = watchTasks({
-    lab: part,
-    sandbox,
-    passed: new Set(),
-    sweepMs: null,
-    onVerdict: (verdict) => verdicts.push(verdict),
-  });
-  await watcher.listening;
-  await until("the first verdicts", () => verdicts.length >= 2);
-
-  await real.stack.service.power(sandbox.id, "plug");
-  expect(wordsOf(await watcher.evaluate("grow-the-disk"))).toBe("could not check: the VM is off");
-  await real.stack.service.power(sandbox.id, "on");
-  await until(
-    "a verdict after the VM's boot, by its agent alone",
-    () => latest("grow-the-disk")?.state === "failed",
-  );
-
-  const node = `fb-${sandbox.id}-control-plane`;
-  await real.stack.engine.stopContainer(node, 10_000);
-  const gone = await watcher.evaluate("run-the-deployment");
-  expect(gone.state).toBe("errored");
-  await real.stack.service.repair(sandbox.id);
-  await until("a verdict after the node's restart", () => latest("run-the-deployment")?.state === "failed");
+test("a VM that is off is not the learner's failure", async () => {
+  await machine.stop(0, AbortSignal.timeout(60_000));
+  const verdict = await look({ kind: "unit_active", unit: "ssh.service", forMs: 0 });
+  expect(verdict.state).toBe("errored");
+  expect(wordsOf(verdict)).toBe("could not check: the VM is off");
 });

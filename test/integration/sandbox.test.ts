@@ -4,9 +4,15 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { overheadMib } from "../../sandboxes/machine/qemu-arguments.ts";
 import { run } from "../../sandboxes/run.ts";
 import type { Sandbox } from "../../sandboxes/sandbox.ts";
+import type { TaskVerdict } from "../../server/checks/verdict.ts";
+import { watchTasks } from "../../server/checks/watch-tasks.ts";
+import { loadLabs } from "../../server/labs/load-labs.ts";
 import { poll } from "../poll.ts";
 import { openRealStack, type RealStack, untilPhase } from "../support/real-stack.ts";
 import { askHello, HELLO_NODE_PORT, helloOnNodePort, podImage } from "./cluster-parts.ts";
+
+/** A verdict on a busy host. */
+const VERDICT_MS = 240_000;
 
 /** One real sandbox, used by the tests below in order: bringing one up takes a while under emulation. */
 let real: RealStack;
@@ -52,6 +58,32 @@ const inVm = (command: string) =>
   machine().place.exec(["sh", "-c", command], { timeoutMs: 60_000, user: "admin" });
 const inCluster = (command: string) =>
   cluster().place.exec(["sh", "-c", command], { timeoutMs: 60_000, user: "admin" });
+
+/** Watches one task of a lab that nobody has begun, by what the sandbox tells and nothing else. */
+async function watchTask(taskId: string) {
+  const lab = (await loadLabs("labs")).find(({ id }) => id === "first-crossing");
+  if (!lab) throw new Error("the lab is not there");
+  const states: TaskVerdict["state"][] = [];
+  const watcher = watchTasks({
+    lab: { ...lab, tasks: lab.tasks.filter(({ id }) => id === taskId) },
+    sandbox,
+    passed: new Set(),
+    sweepMs: null,
+    onVerdict: ({ state }) => states.push(state),
+  });
+  const until = (state: TaskVerdict["state"]) =>
+    poll(() => states.at(-1) === state, `${taskId} is ${state}`, { timeoutMs: VERDICT_MS });
+  await watcher.listening;
+  await until("failed");
+  return {
+    until,
+    async untilErrored() {
+      await watcher.evaluate(taskId);
+      await until("errored");
+    },
+    [Symbol.asyncDispose]: () => watcher[Symbol.asyncDispose](),
+  };
+}
 
 function machine() {
   const found = sandbox.machine();
@@ -201,7 +233,8 @@ test("the reset button restarts the VM, with its disk and the cluster beside it 
   expect((await inCluster("kubectl get pod hello -o 'jsonpath={.status.phase}'")).stdout).toBe("Running");
 });
 
-test("QEMU killed shows as broken with a remedy, and repair brings the VM back", async () => {
+test("QEMU killed shows as broken with a remedy; repair brings the VM and the verdicts on it back", async () => {
+  await using watched = await watchTask("grow-the-disk");
   const name = `fb-${sandbox.id}-machine`;
   const killed = await real.stack.engine.exec(name, ["pkill", "-9", "-f", "^qemu-system|/qemu-system"], {
     timeoutMs: 30_000,
@@ -213,17 +246,22 @@ test("QEMU killed shows as broken with a remedy, and repair brings the VM back",
     reason: expect.any(String),
     remedy: expect.any(String),
   });
+  await watched.untilErrored();
   await real.stack.service.repair(sandbox.id);
   await untilPhase(sandbox, "ready", 300_000);
   expect((await inVm("echo back")).stdout.trim()).toBe("back");
+  await watched.until("failed");
 });
 
-test("a node container stopped shows as broken with a remedy, and repair brings it back", async () => {
+test("a node stopped shows as broken with a remedy; repair brings it and the verdicts on it back", async () => {
+  await using watched = await watchTask("run-the-deployment");
   await real.stack.engine.stopContainer(`fb-${sandbox.id}-control-plane`, 1_000);
   const seen = await untilPhase(sandbox, "degraded", 60_000);
   expect(seen.cluster?.state).toMatchObject({ phase: "broken", remedy: expect.any(String) });
+  await watched.untilErrored();
   await real.stack.service.repair(sandbox.id);
   await untilPhase(sandbox, "ready", 300_000);
+  await watched.until("failed");
 });
 
 test("destroying it leaves no container, network or volume", async () => {
