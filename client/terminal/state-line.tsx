@@ -37,6 +37,8 @@ function wordsFor(state: TerminalState, labels: TerminalLabels): { text: string;
       return { text: "" };
     case "connecting":
       return { text: labels.connecting };
+    case "starting":
+      return { text: labels.starting };
     case "watching":
       return { text: labels.watching };
     case "offline":

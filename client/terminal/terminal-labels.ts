@@ -3,6 +3,8 @@ export interface TerminalLabels {
   /** Accessible name of the terminal's input, e.g. "Shell on the VM". */
   terminal: string;
   connecting: string;
+  /** The shell is there and has printed nothing yet; what is typed waits for it. */
+  starting: string;
   /** The page has no connection to the lab server. */
   offline: string;
   /** The lab server can't reach the shell's place. Reason and hint come from the server. */

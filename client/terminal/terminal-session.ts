@@ -7,6 +7,7 @@ import {
 } from "../../server/protocol/socket.ts";
 import type { TerminalRole } from "../../server/protocol/views.ts";
 import { InputQueue } from "./input-queue.ts";
+import { ShellStart } from "./shell-start.ts";
 import type { TerminalState } from "./terminal-state.ts";
 
 export type TerminalSocket = Socket<ServerToClient, ClientToServer>;
@@ -33,12 +34,6 @@ export interface TerminalSessionDeps {
   onState(state: TerminalState): void;
 }
 
-/**
- * A shell that has printed nothing for so long is typed to all the same. Before it reads, what is typed is echoed twice,
- * and under emulation it takes up to 10 s to begin.
- */
-const STARTING_MS = 10_000;
-
 const visits = new WeakMap<TerminalSocket, Map<string, TerminalSession>>();
 
 /** The newest visit to each terminal over a socket. */
@@ -55,6 +50,7 @@ function visitsOf(socket: TerminalSocket): Map<string, TerminalSession> {
 export class TerminalSession {
   readonly #deps: TerminalSessionDeps;
   readonly #input: InputQueue;
+  readonly #shellStart = new ShellStart(() => this.#isInReach() && this.#inReach());
   readonly #stop = new AbortController();
   #terminalId = "";
   #instance = "";
@@ -64,8 +60,6 @@ export class TerminalSession {
   #isWriter = false;
   #wantsKeyboard = false;
   #opening = 0;
-  /** A shell that has printed nothing yet: it would echo what is typed now, and again when it starts to read. */
-  #isStarting = false;
   #asked = "";
   #state: TerminalState = { kind: "connecting" };
 
@@ -112,6 +106,7 @@ export class TerminalSession {
   /** Leaves the terminal; its shell goes on. */
   stop(): void {
     this.#stop.abort();
+    this.#shellStart.forget();
     if (this.#terminalId && !this.#isTakenOver())
       this.#deps.socket.emit("terminal:close", { terminalId: this.#terminalId });
     this.#terminalId = "";
@@ -218,7 +213,7 @@ export class TerminalSession {
       return;
     }
     this.#received = end;
-    this.#started();
+    this.#shellStart.end();
     const instance = this.#instance;
     this.#deps.screen.write(bytes, () => {
       if (instance === this.#instance && end - this.#acked >= ACK_EVERY_BYTES) this.#ack(end);
@@ -231,8 +226,9 @@ export class TerminalSession {
     if (isAnother && this.#instance) this.#input.clear();
     this.#instance = instance;
     this.#received = this.#acked = offset;
-    this.#isStarting = text === "" && offset === 0;
-    if (this.#isStarting) setTimeout(() => this.#state.kind === "open" && this.#started(), STARTING_MS);
+    // A console may have nothing to print for as long as its VM runs, and reads all the same.
+    if (text === "" && offset === 0 && this.#deps.role !== "console") this.#shellStart.begin();
+    else this.#shellStart.forget();
     this.#deps.screen.reset();
     this.#deps.screen.write(text, () => {
       if (instance === this.#instance && this.#acked === offset) this.#ack(offset);
@@ -254,16 +250,15 @@ export class TerminalSession {
     if (this.#state.kind !== "ended") this.#inReach();
   }
 
-  #inReach(): void {
-    this.#tell(this.#isWriter ? { kind: "open" } : { kind: "watching" });
-    if (!this.#isWriter) this.#input.pause();
-    else if (!this.#isStarting) this.#input.open();
+  #isInReach(): boolean {
+    return ["open", "starting", "watching"].includes(this.#state.kind);
   }
 
-  #started(): void {
-    if (!this.#isStarting) return;
-    this.#isStarting = false;
-    if (this.#isWriter && this.#state.kind === "open") this.#input.open();
+  #inReach(): void {
+    const { isSlow, holdsInput } = this.#shellStart;
+    this.#tell({ kind: !this.#isWriter ? "watching" : isSlow ? "starting" : "open" });
+    if (!this.#isWriter) this.#input.pause();
+    else if (!holdsInput) this.#input.open();
   }
 
   #lost(reason: string, hint: string | undefined): void {

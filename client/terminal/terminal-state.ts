@@ -2,6 +2,8 @@
 export type TerminalState =
   | { kind: "connecting" }
   | { kind: "open" }
+  /** The shell has not printed anything yet, and takes its time. */
+  | { kind: "starting" }
   /** Another page has the keyboard. `mayTake` is false for one who only looks on. */
   | { kind: "watching" }
   | { kind: "offline" }

@@ -4,6 +4,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { BrowserContext, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { run as runOnHost } from "../../sandboxes/run.ts";
 import { createTerminalHub } from "../../server/terminal/terminal-hub.ts";
 import { openBrowser, type TestBrowser, type Visitor } from "../e2e/support/browser.ts";
 import { poll } from "../poll.ts";
@@ -387,6 +388,23 @@ describe("in a browser", () => {
     place.failure = undefined;
     await shows(page, "clicked-42");
     expect((await rows(page)).filter((row) => row.includes("echo clicked-$"))).toHaveLength(1);
+  });
+
+  test("a shell that takes its time to start is told as such until it prints, and gets what was typed", async () => {
+    const begin = join(place.directory, "begin");
+    await runOnHost(["mkfifo", begin], { timeoutMs: WAIT_MS });
+    place.shell = ["sh", "-c", `cat '${begin}'; exec bash --norc --noprofile -i`];
+    const page = await context.newPage();
+    await page.goto(`${server.url}/?reader`);
+    const told = page.getByRole("status").getByText("The shell is starting.");
+    await told.waitFor({ timeout: WAIT_MS });
+    await page.getByRole("textbox", { name: "Shell on the VM" }).focus();
+    await page.keyboard.type("echo early-$((6*7))\n");
+    expect((await rows(page)).filter(Boolean)).toEqual([]);
+    await writeFile(begin, "");
+    await shows(page, "early-42");
+    expect(await told.count()).toBe(0);
+    expect((await rows(page)).filter((row) => row.includes("echo early-$"))).toHaveLength(1);
   });
 
   test("text is found, by keyboard alone", async () => {

@@ -16,6 +16,8 @@ export interface LocalPlace extends Place, AsyncDisposable {
   cut(): void;
   /** While set, opening a stream fails with this. */
   failure: Error | undefined;
+  /** What new shells run instead of the user's own. */
+  shell: string[];
 }
 
 /** @param at the directory of another process's place, to share its shells. */
@@ -27,12 +29,14 @@ export async function makeLocalPlace(at: { directory?: string } = {}): Promise<L
     role: "vm",
     directory,
     failure: undefined,
+    shell: [],
     exec: unused,
     writeFile: unused,
     readFile: unused,
     stream: async ([file = "", ...args]) => {
       if (place.failure) throw place.failure;
-      const child = spawn(file, args, {
+      // A holder takes the shell it starts from the end of its arguments.
+      const child = spawn(file, [...args, ...place.shell], {
         stdio: ["pipe", "pipe", "inherit"],
         env: { PATH: process.env.PATH ?? "", HOME: homedir(), FOOTBRIDGE_TERMINALS: directory },
       });

@@ -10,6 +10,7 @@ import "./page.css";
 const labels: TerminalLabels = {
   terminal: "Shell on the VM",
   connecting: "Connecting…",
+  starting: "The shell is starting.",
   offline: "No connection to the lab server; trying again.",
   lost: "The shell is out of reach:",
   ended: (status) => `The shell has ended (${status}).`,
