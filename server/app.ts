@@ -109,7 +109,18 @@ export async function createApp(deps: AppDeps): Promise<App> {
     untilReady,
   });
   const page = await createListener(settings, app);
-  const sockets = attachSockets(page, { addresses, sessions, attempts, hub, metrics, log, room, untilReady });
+  const { ready } = recovery;
+  const sockets = attachSockets(page, {
+    addresses,
+    sessions,
+    attempts,
+    hub,
+    metrics,
+    log,
+    room,
+    ready,
+    untilReady,
+  });
   const connections = new ConnectionLimit();
   const webListener = async (world: "vm" | "cluster") => {
     const shared = { addresses, signer, tickets, attempts, connections, untilReady };

@@ -24,6 +24,11 @@ export class Recovery {
     return this.#readiness;
   }
 
+  /** Resolves when it has worked. */
+  get ready(): Promise<void> {
+    return this.#ready.promise;
+  }
+
   /** Returns when it has worked, or when the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {

@@ -38,6 +38,9 @@ function createLiveView<View>(connection: Connection, initial: View, source: Sou
     if (!connection.socket.connected) return;
     source.ask(connection).then(replace, (error: unknown) => become({ ...live, error }));
   };
+  const watchIfRefused = () => {
+    if (live.error) watch();
+  };
   let stop = () => {};
   return {
     current: () => live,
@@ -48,12 +51,14 @@ function createLiveView<View>(connection: Connection, initial: View, source: Sou
         const stopListening = source.listen(connection, replace);
         const release = connection.subscribe(() => {});
         connection.socket.on("connect", watch);
+        connection.socket.on("server:ready", watchIfRefused);
         const releasePreferences = subscribePreferences(watch);
         watch();
         stop = () => {
           releasePreferences();
           stopListening();
           connection.socket.off("connect", watch);
+          connection.socket.off("server:ready", watchIfRefused);
           release();
         };
       }

@@ -80,6 +80,7 @@ export class TerminalSession {
     visitsOf(socket).set(this.#key, this);
     const mine = (terminalId: string) => terminalId === this.#terminalId && this.#terminalId !== "";
     const listeners: { [Event in keyof ServerToClient]?: ServerToClient[Event] } = {
+      "server:ready": () => this.#state.kind === "refused" && this.#open(),
       "terminal:output": (id, offset, data) => mine(id) && this.#output(offset, data),
       "terminal:snapshot": (id, offset, text, instance) => mine(id) && this.#snapshot(offset, text, instance),
       "terminal:size": (id, cols, rows, isWriter) => mine(id) && this.#size(cols, rows, isWriter),

@@ -76,6 +76,8 @@ export interface ClientToServer {
 }
 
 export interface ServerToClient {
+  /** The server has taken up what an earlier one left: what it refused before may be asked for again. */
+  "server:ready": () => void;
   "terminal:output": (terminalId: string, offset: number, data: Uint8Array) => void;
   /** The viewer fell too far behind, or the shell was attached anew: start over from this screen. */
   "terminal:snapshot": (terminalId: string, offset: number, snapshot: string, instance: string) => void;

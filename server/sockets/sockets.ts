@@ -48,6 +48,9 @@ export interface SocketsDeps {
   metrics: Metrics;
   log: Logger;
   room(language: Language): Promise<RoomView>;
+  /** Resolves when attempts can be used after a start of the server. */
+  ready: Promise<void>;
+  /** The same with a deadline. @throws LabError `timed_out` */
   untilReady(): Promise<void>;
 }
 
@@ -82,6 +85,7 @@ export function attachSockets(http: HttpServer, deps: SocketsDeps): AsyncDisposa
     );
   });
   io.on("connection", (socket) => serve(socket, views, deps));
+  void deps.ready.then(() => io.emit("server:ready"));
   return {
     async [Symbol.asyncDispose]() {
       views[Symbol.dispose]();

@@ -46,6 +46,7 @@ beforeEach(() => {
   Object.assign(server.script, { session: learner, labs, current: null, attempt: attempt(), room: room() });
   server.script.screens = {};
   server.script.failures.clear();
+  server.script.refusal = undefined;
   server.script.files.clear();
   server.requests.length = 0;
   server.typed.clear();
@@ -543,6 +544,23 @@ describe("connection", () => {
     await gone(page.getByText(en.connection.lostHelp));
     // What changed meanwhile is there.
     await seen(page.getByText(en.task.progress(5, 8)));
+  });
+
+  test("what a server refused while it started comes by itself when it is ready", async () => {
+    server.script.refusal = { code: "timed_out", message: "the lab server is still starting" };
+    await using visitor = await open("/attempts/a1");
+    const { page } = visitor;
+    await seen(page.getByText(en.terminal.screen.refused));
+    await seen(page.getByText(en.failure.codes.timed_out));
+    server.script.attempt = attempt({ tasks: tasks(5) });
+    server.script.screens = { vm: "admin@vm:~$ " };
+    server.becomeReady();
+    await gone(page.getByText(en.terminal.screen.refused));
+    await gone(page.getByText(en.failure.codes.timed_out));
+    await seen(page.getByText(en.task.progress(5, 8)));
+    await (await shellOpen(page, en.terminal.roleNames.vm)).focus();
+    await page.keyboard.type("id");
+    await soon(() => server.typed.get("vm-1")).toBe("id");
   });
 });
 

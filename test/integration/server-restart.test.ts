@@ -202,8 +202,13 @@ test("before everything is taken up, requests wait and `/healthz` says so", asyn
     return status === "starting" && reason.includes("docker does not answer");
   }, "it says that it is starting, and what it waits for");
   const waiting = attemptOf(learner, id);
+  const socket = await connected(learner.socket());
+  const told = Promise.withResolvers<void>();
+  socket.on("server:ready", told.resolve);
   gate.resolve();
   await restarting;
   expect((await waiting).id).toBe(id);
+  await told.promise;
+  socket.disconnect();
   expect((await health())?.status).toBe(200);
 });

@@ -4,7 +4,7 @@ import express, { type Request, type Response } from "express";
 import helmet from "helmet";
 import { Server } from "socket.io";
 import { buildClient } from "../../../client/build.ts";
-import { routes } from "../../../server/protocol/http.ts";
+import { type ErrorBody, routes } from "../../../server/protocol/http.ts";
 import type { ClientToServer, ServerToClient } from "../../../server/protocol/socket.ts";
 import type {
   AttemptView,
@@ -24,6 +24,8 @@ export interface Script {
   room: RoomView;
   /** Answers a route with an error instead, by `METHOD /path` as in the protocol. */
   failures: Map<string, { status: number; code: string; message: string; hint?: string }>;
+  /** Answers what sockets ask with this instead, as a server does that is not ready. */
+  refusal: ErrorBody | undefined;
   /** What a terminal shows when it is opened, by role. */
   screens: Record<string, string>;
   files: Map<string, string>;
@@ -38,6 +40,8 @@ export interface ScriptedServer extends AsyncDisposable {
   typed: Map<string, string>;
   /** Tells watching pages that the attempt is now this. */
   push(attempt: AttemptView): void;
+  /** Answers sockets again, and tells them so. */
+  becomeReady(): void;
   /** Cuts every socket and refuses new ones until it is called again with true. */
   setReachable(isReachable: boolean): void;
   /** Sockets that were refused. */
@@ -54,6 +58,7 @@ export async function startScriptedServer(): Promise<ScriptedServer> {
     attempt: attempt(),
     room: room(),
     failures: new Map(),
+    refusal: undefined,
     screens: {},
     files: new Map(),
   };
@@ -178,9 +183,13 @@ export async function startScriptedServer(): Promise<ScriptedServer> {
     next(new Error("unreachable"));
   });
   io.on("connection", (socket) => {
-    socket.on("attempt:watch", ({ language: reader }, ack) => ack({ ok: true, value: inLanguage(reader) }));
+    socket.on("attempt:watch", ({ language: reader }, ack) => {
+      if (script.refusal) ack({ ok: false, error: script.refusal });
+      else ack({ ok: true, value: inLanguage(reader) });
+    });
     socket.on("room:watch", (_, ack) => ack({ ok: true, value: script.room }));
     socket.on("terminal:open", (body, ack) => {
+      if (script.refusal) return ack({ ok: false, error: script.refusal });
       const screen = script.screens[body.role] ?? "";
       ack({
         ok: true,
@@ -215,6 +224,10 @@ export async function startScriptedServer(): Promise<ScriptedServer> {
     push(next) {
       script.attempt = next;
       io.emit("attempt:changed", next);
+    },
+    becomeReady() {
+      script.refusal = undefined;
+      io.emit("server:ready");
     },
     refused: () => refused,
     setReachable(next) {
