@@ -8,8 +8,8 @@ import { answered } from "./socket.ts";
 export interface LiveView<View> {
   current(): Live<View>;
   subscribe(listener: () => void): () => void;
-  /** Takes a newer view, as an answer to a request brings it. */
-  replace(view: View): void;
+  /** Takes a view as an answer to a request brings it, unless a newer one has come already. */
+  take(view: View): void;
 }
 
 export interface Live<View> {
@@ -25,18 +25,32 @@ interface Source<View> {
   listen(connection: Connection, onView: (view: View) => void): () => void;
 }
 
-function createLiveView<View>(connection: Connection, initial: View, source: Source<View>): LiveView<View> {
+function createLiveView<View extends { version: number }>(
+  connection: Connection,
+  initial: View,
+  source: Source<View>,
+): LiveView<View> {
   let live: Live<View> = { view: initial, receivedAt: Date.now(), error: undefined };
   const listeners = new Set<() => void>();
   const become = (next: Live<View>) => {
     live = next;
     for (const tell of listeners) tell();
   };
-  const replace = (view: View) => become({ view, receivedAt: Date.now(), error: undefined });
+  let newest = initial.version;
+  const take = (view: View) => {
+    if (view.version < newest) return;
+    newest = view.version;
+    become({ view, receivedAt: Date.now(), error: undefined });
+  };
   // Asked anew after each reconnect, since the server sees a new socket then, and in each new language.
   const watch = () => {
     if (!connection.socket.connected) return;
-    source.ask(connection).then(replace, (error: unknown) => become({ ...live, error }));
+    source.ask(connection).then(take, (error: unknown) => become({ ...live, error }));
+  };
+  const onConnect = () => {
+    // A restarted server counts from the beginning. It does not count from the clock, which may be set back.
+    newest = 0;
+    watch();
   };
   const watchIfRefused = () => {
     if (live.error) watch();
@@ -44,20 +58,20 @@ function createLiveView<View>(connection: Connection, initial: View, source: Sou
   let stop = () => {};
   return {
     current: () => live,
-    replace,
+    take,
     subscribe(listener) {
       listeners.add(listener);
       if (listeners.size === 1) {
-        const stopListening = source.listen(connection, replace);
+        const stopListening = source.listen(connection, take);
         const release = connection.subscribe(() => {});
-        connection.socket.on("connect", watch);
+        connection.socket.on("connect", onConnect);
         connection.socket.on("server:ready", watchIfRefused);
         const releasePreferences = subscribePreferences(watch);
         watch();
         stop = () => {
           releasePreferences();
           stopListening();
-          connection.socket.off("connect", watch);
+          connection.socket.off("connect", onConnect);
           connection.socket.off("server:ready", watchIfRefused);
           release();
         };

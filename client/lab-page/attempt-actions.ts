@@ -10,7 +10,7 @@ import { useMessages } from "../messages/use-messages.ts";
 export type PowerAction = z.infer<typeof PowerBody>["action"];
 export type Hardware = z.infer<typeof HardwareBody>;
 
-/** Everything that can be done to an attempt from its page; each answer is the newest view. */
+/** Everything that can be done to an attempt from its page; each answer is a view of it. */
 export interface AttemptActions {
   extend: Action<[]>;
   reset: Action<[]>;
@@ -25,13 +25,13 @@ export interface AttemptActions {
 export function useAttemptActions(live: LiveView<AttemptView>): AttemptActions {
   const { id } = live.current().view;
   return {
-    extend: useAction(async () => live.replace(await api.extend(id))),
-    reset: useAction(async () => live.replace(await api.reset(id))),
-    end: useAction(async () => live.replace(await api.end(id))),
-    repair: useAction(async () => live.replace(await api.repair(id))),
-    power: useAction(async (action: PowerAction) => live.replace(await api.power(id, action))),
-    hardware: useAction(async (hardware: Hardware) => live.replace(await api.setHardware(id, hardware))),
-    revealHint: async (taskId) => live.replace(await api.revealHint(id, taskId)),
+    extend: useAction(async () => live.take(await api.extend(id))),
+    reset: useAction(async () => live.take(await api.reset(id))),
+    end: useAction(async () => live.take(await api.end(id))),
+    repair: useAction(async () => live.take(await api.repair(id))),
+    power: useAction(async (action: PowerAction) => live.take(await api.power(id, action))),
+    hardware: useAction(async (hardware: Hardware) => live.take(await api.setHardware(id, hardware))),
+    revealHint: async (taskId) => live.take(await api.revealHint(id, taskId)),
   };
 }
 

@@ -8,6 +8,7 @@ import { type LabStarts, sandboxView } from "./sandbox-view.ts";
 
 /** Everything known about an attempt at one moment. */
 export interface AttemptFacts {
+  version: number;
   attempt: Attempt;
   learner: string;
   lab: Lab;
@@ -28,6 +29,7 @@ export function attemptView(
 ): AttemptView {
   const { attempt, lab, sandbox, queuePosition } = facts;
   return {
+    version: facts.version,
     id: attempt.id,
     labId: lab.id,
     labTitle: lab.title[language],

@@ -26,6 +26,7 @@ export class Attempts implements AsyncDisposable {
   readonly #changes = new EventEmitter().setMaxListeners(0);
   /** Changes of one attempt, and starts of one person, come one after the other: a double click does a thing once. */
   readonly #turns = new Turns();
+  #views = 0;
 
   constructor(deps: AttemptsDeps) {
     this.#deps = deps;
@@ -101,6 +102,7 @@ export class Attempts implements AsyncDisposable {
   /** What a reader of `language` sees of the attempt now. */
   async view(id: string, language: Language): Promise<AttemptView> {
     const { store, settings, labs } = this.#deps;
+    const version = this.nextVersion();
     const attempt = await this.get(id);
     const lab = labs.get(attempt.labId);
     const [person, evidence, hintsRevealed, sandbox] = await Promise.all([
@@ -110,10 +112,16 @@ export class Attempts implements AsyncDisposable {
       this.#sandboxes.look(attempt),
     ]);
     return attemptView(
-      { attempt, learner: person?.name ?? "", lab, evidence, hintsRevealed, ...sandbox },
+      { version, attempt, learner: person?.name ?? "", lab, evidence, hintsRevealed, ...sandbox },
       settings,
       language,
     );
+  }
+
+  /** The number of a view, to be drawn before anything for it is read: what has changed by then will be in it. */
+  nextVersion(): number {
+    this.#views += 1;
+    return this.#views;
   }
 
   /** A new sandbox and a new round: tasks start over, the evidence of earlier rounds is kept. */

@@ -14,6 +14,7 @@ export interface RoomDeps {
 /** What the instructor sees: everybody who is at a lab now, and how many more fit. */
 export async function roomView(deps: RoomDeps, language: Language): Promise<RoomView> {
   const { attempts, sandboxes, store, joinCode, joinUrl } = deps;
+  const version = attempts.nextVersion();
   const [capacity, open] = await Promise.all([sandboxes.capacity(), store.openAttempts()]);
   const rows = await Promise.all(
     open.map(async (attempt) => ({
@@ -21,5 +22,5 @@ export async function roomView(deps: RoomDeps, language: Language): Promise<Room
       lastActivityAt: attempts.lastActivityOf(attempt).toISOString(),
     })),
   );
-  return { joinCode, joinUrl: joinUrl(), capacity, rows };
+  return { version, joinCode, joinUrl: joinUrl(), capacity, rows };
 }

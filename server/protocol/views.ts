@@ -110,7 +110,14 @@ export const WebServiceView = z.object({
   port: z.int(),
 });
 
+/**
+ * Counts the views of one run of the server. A view has all that is in those of lower numbers, in whichever order they
+ * come to a page.
+ */
+const version = z.int();
+
 export const AttemptView = z.object({
+  version,
   id: z.string(),
   labId: z.string(),
   labTitle: z.string(),
@@ -166,6 +173,7 @@ export type SessionView = z.infer<typeof SessionView>;
 /** One row of the instructor's room. */
 export const RoomRow = z.object({ attempt: AttemptView, lastActivityAt: z.iso.datetime() });
 export const RoomView = z.object({
+  version,
   joinCode: z.string(),
   joinUrl: z.string(),
   capacity: z.object({

@@ -546,6 +546,25 @@ describe("connection", () => {
     await seen(page.getByText(en.task.progress(5, 8)));
   });
 
+  test("an older view never takes the place of a newer one, until another server counts anew", async () => {
+    await using visitor = await open("/attempts/a1");
+    const { page } = visitor;
+    await shellOpen(page, en.terminal.roleNames.vm);
+    server.push(attempt({ version: 7, tasks: tasks(5) }));
+    await seen(page.getByText(en.task.progress(5, 8)));
+    server.push(attempt({ version: 6, tasks: tasks(3) }));
+    const refused = server.refused();
+    // Comes after it on the same connection.
+    server.setReachable(false);
+    await seen(page.getByText(en.connection.lostHelp));
+    expect(await page.getByText(en.task.progress(5, 8)).count()).toBe(1);
+    server.script.attempt = attempt({ version: 2, tasks: tasks(6) });
+    await soon(() => server.refused()).toBeGreaterThan(refused);
+    server.setReachable(true);
+    await page.getByRole("button", { name: en.connection.tryNow }).click();
+    await seen(page.getByText(en.task.progress(6, 8)));
+  });
+
   test("what a server refused while it started comes by itself when it is ready", async () => {
     server.script.refusal = { code: "timed_out", message: "the lab server is still starting" };
     await using visitor = await open("/attempts/a1");

@@ -445,10 +445,32 @@ test("a verdict does not wait for a Docker that is busy", async () => {
   const view = await startAttempt(learner);
   const sandbox = server.stub.sandboxes.list()[0];
   const { promise: busy, resolve: answer } = Promise.withResolvers<void>();
-  if (sandbox) sandbox.busy = busy;
+  if (sandbox) sandbox.busy = () => busy;
   await solve(server, view, "first");
   await untilPassed(learner, view.id, "first");
   answer();
+});
+
+test("of two views that are made at the same time, the one begun later has the higher number", async () => {
+  await using server = await startLabServer();
+  const learner = await server.learner();
+  const { id } = await startAttempt(learner);
+  const sandbox = server.stub.sandboxes.list()[0];
+  if (!sandbox) throw new Error("there is no sandbox");
+  const begun = Promise.withResolvers<void>();
+  const docker = Promise.withResolvers<void>();
+  sandbox.busy = () => {
+    begun.resolve();
+    return docker.promise;
+  };
+  sandbox.changed();
+  const earlier = attemptOf(learner, id);
+  await begun.promise;
+  sandbox.busy = () => Promise.resolve();
+  sandbox.changed();
+  const later = await attemptOf(learner, id);
+  docker.resolve();
+  expect((await earlier).version).toBeLessThan(later.version);
 });
 
 test("the instructor sees the room", async () => {

@@ -50,7 +50,7 @@ export class StubSandbox implements Sandbox {
   #work: Promise<void> = Promise.resolve();
   failure: SandboxInspection["failure"];
   /** What inspections wait for, as with a Docker that is busy. */
-  busy: Promise<void> = Promise.resolve();
+  busy = (): Promise<void> => Promise.resolve();
 
   constructor(id: string, options: StubOptions) {
     this.id = id;
@@ -128,7 +128,7 @@ export class StubSandbox implements Sandbox {
   }
 
   async inspect(): Promise<SandboxInspection> {
-    await this.busy;
+    await this.busy();
     const [machine, cluster] = await Promise.all([this.#machine?.inspect(), this.#cluster?.inspect()]);
     const isHurt = machine?.state.power === "broken" || cluster?.state.phase !== "ready";
     const phase = this.#abort.signal.aborted
