@@ -1,7 +1,11 @@
-import { useState, useTransition } from "react";
+import { useLayoutEffect, useRef, useState, useTransition } from "react";
 
 /** Work that somebody set off: whether it goes on, and how it failed last. */
 export interface Action<Arguments extends unknown[]> {
+  /**
+   * Runs the work as it was last rendered, whenever this `run` was taken: what somebody was asked about first is done to
+   * the page as it is by then. Nothing where the page has left it out since.
+   */
   run(...args: Arguments): void;
   isPending: boolean;
   /** What the last run threw; gone when the next begins. */
@@ -18,6 +22,13 @@ export function useAction<Arguments extends unknown[]>(
   work: (...args: Arguments) => Promise<void>,
 ): Action<Arguments> {
   const [isPending, startTransition] = useTransition();
+  const latest = useRef<{ work: typeof work; isPending: boolean } | undefined>(undefined);
+  useLayoutEffect(() => {
+    latest.current = { work, isPending };
+    return () => {
+      latest.current = undefined;
+    };
+  });
   const [error, setError] = useState<unknown>(undefined);
   const [running, setRunning] = useState<Arguments | undefined>(undefined);
   return {
@@ -25,12 +36,13 @@ export function useAction<Arguments extends unknown[]>(
     error,
     running: isPending ? running : undefined,
     run(...args) {
-      if (isPending) return;
+      const now = latest.current;
+      if (!now || now.isPending) return;
       setError(undefined);
       setRunning(args);
       startTransition(async () => {
         try {
-          await work(...args);
+          await now.work(...args);
         } catch (failure) {
           startTransition(() => setError(failure));
         }

@@ -372,6 +372,30 @@ describe("tasks", () => {
     await dialog.getByRole("button", { name: en.task.showSolution }).click();
     await soon(() => server.requests).toEqual([{ route: routes.revealHint, body: { taskId: "service" } }]);
   });
+
+  test.each([2, 0])(
+    "a task that passes while one is asked shows no solution, after %i hints",
+    async (hints) => {
+      const first = (passed: number) => {
+        const hintsShown = ["<p>1</p>", "<p>2</p>"].slice(0, hints);
+        const [task, ...others] = tasks(passed);
+        if (!task) throw new Error("there is no task");
+        return attempt({ tasks: [{ ...task, hintsShown, hintsTotal: hints + 1 }, ...others] });
+      };
+      server.script.attempt = first(0);
+      await using visitor = await open("/attempts/a1");
+      const { page } = visitor;
+      await page.getByRole("button", { name: en.task.showSolution }).click();
+      const dialog = page.getByRole("dialog", { name: en.task.solutionTitle });
+      await seen(dialog);
+      server.push(first(1));
+      await seen(page.getByText(en.task.progress(1, 8)));
+      await dialog.getByRole("button", { name: en.task.showSolution }).click();
+      await gone(dialog);
+      await page.getByRole("button", { name: en.attempt.extend("1 hr") }).click();
+      await soon(() => server.requests.map(({ route }) => route)).toEqual([routes.extendAttempt]);
+    },
+  );
 });
 
 describe("machine", () => {
