@@ -47,6 +47,7 @@ export interface AppDeps {
   clientDir: string;
   clock?: () => Date;
   tickMs?: number;
+  answerMs?: number;
 }
 
 /** The lab server. It owns its listeners; store, sandboxes and hub stay their maker's. */
@@ -98,7 +99,7 @@ export async function createApp(deps: AppDeps): Promise<App> {
     sessions,
     invitations,
     attempts,
-    controls: new SandboxControls({ attempts, sandboxes, hub }),
+    controls: new SandboxControls({ attempts, sandboxes, hub, log, answerMs: deps.answerMs }),
     labs,
     tickets,
     metrics,

@@ -20,17 +20,14 @@ export function SandboxNotices({ attempt, actions, isReadOnly }: NoticesProps) {
   const { messages } = useMessages();
   const { sandbox } = attempt;
   const isBad = attempt.state === "running" && (sandbox?.phase === "degraded" || sandbox?.phase === "failed");
+  // As long as another page or an earlier request of this one has it repaired, too.
+  const isRepairing = actions.repair.isPending || sandbox?.isRepairing;
   const dangerous = useDangerousActions(actions);
   const remedies = isReadOnly ? undefined : (
     <div className="button-row">
-      <button
-        type="button"
-        className="button"
-        disabled={actions.repair.isPending}
-        onClick={() => actions.repair.run()}
-      >
+      <button type="button" className="button" disabled={isRepairing} onClick={() => actions.repair.run()}>
         <Icon name="wrench" />
-        {actions.repair.isPending ? messages.sandbox.repairing : messages.sandbox.repair}
+        {isRepairing ? messages.sandbox.repairing : messages.sandbox.repair}
       </button>
       {sandbox?.phase === "failed" ? (
         <button type="button" className="button" onClick={dangerous.reset}>

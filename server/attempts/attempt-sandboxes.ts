@@ -59,7 +59,7 @@ export class AttemptSandboxes implements AsyncDisposable {
   /** What is known now of the attempt's sandbox, or of its way to one. */
   async look(
     attempt: Attempt,
-  ): Promise<Pick<AttemptFacts, "state" | "queuePosition" | "sandbox" | "labStarts">> {
+  ): Promise<Pick<AttemptFacts, "state" | "queuePosition" | "sandbox" | "labStarts" | "isRepairing">> {
     const { id, sandboxId, startedAt } = attempt;
     const run = this.#runs.of(id);
     const inspection = await run?.inspect();
@@ -70,6 +70,7 @@ export class AttemptSandboxes implements AsyncDisposable {
       queuePosition: state === "queued" ? this.#line.positionOf(id) : undefined,
       sandbox: inspection ?? (lost || undefined),
       labStarts: run?.labStarts ?? { vm: { state: "waiting" }, cluster: { state: "waiting" } },
+      isRepairing: run?.isRepairing ?? false,
     };
   }
 
@@ -83,9 +84,9 @@ export class AttemptSandboxes implements AsyncDisposable {
     if (this.#line.length > 0) await this.#line.serve();
   }
 
-  /** Begins the lab's set-up again where it failed. */
-  retrySetup(attemptId: string): void {
-    this.#runs.of(attemptId)?.begin();
+  /** See `LabRun.repair`. */
+  async repair(attemptId: string, work: () => Promise<void>): Promise<void> {
+    await this.#runs.of(attemptId)?.repair(work);
   }
 
   /** In the background: removing takes seconds, and whoever waits gets the room. */

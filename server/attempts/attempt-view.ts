@@ -19,6 +19,7 @@ export interface AttemptFacts {
   queuePosition: number | undefined;
   sandbox: SandboxInspection | undefined;
   labStarts: LabStarts;
+  isRepairing: boolean;
 }
 
 /** What a reader of `language` sees of it. */
@@ -40,7 +41,7 @@ export function attemptView(
     extensionMinutes: settings.extensionMinutes,
     state: facts.state,
     ...(queuePosition === undefined ? {} : { queuePosition }),
-    ...(sandbox ? { sandbox: sandboxView(sandbox, facts.labStarts) } : {}),
+    ...(sandbox ? { sandbox: sandboxView(sandbox, facts) } : {}),
     tasks: taskViews(facts, language),
     webServices: lab.webServices.map(({ name, world, port }) => ({ name: name[language], world, port })),
   };

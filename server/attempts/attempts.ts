@@ -185,9 +185,9 @@ export class Attempts implements AsyncDisposable {
     return this.#activity.last(attempt.id, attempt.lastActivityAt);
   }
 
-  /** Begins the lab's set-up again where it failed. */
-  retrySetup(id: string): void {
-    this.#sandboxes.retrySetup(id);
+  /** Has the attempt's sandbox repaired by `work`, then begins the lab's set-up again where it failed. */
+  async repair(id: string, work: () => Promise<void>): Promise<void> {
+    await this.#sandboxes.repair(id, work);
   }
 
   /** Something that pages show has changed. */

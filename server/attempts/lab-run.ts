@@ -39,6 +39,7 @@ export class LabRun implements AsyncDisposable {
   readonly #starts: Record<WorldName, WorldStart>;
   readonly #watcher: TaskWatcher;
   #inspection: Inspection | undefined;
+  #repair: Promise<void> | undefined;
 
   constructor(deps: LabRunDeps) {
     this.#deps = deps;
@@ -59,6 +60,17 @@ export class LabRun implements AsyncDisposable {
     for (const start of Object.values(this.#starts)) start.begin();
   }
 
+  get isRepairing(): boolean {
+    return this.#repair !== undefined;
+  }
+
+  /** Repairs the sandbox by `work`, and begins again. Whoever asks while that goes on waits for the same repair. */
+  async repair(work: () => Promise<void>): Promise<void> {
+    this.#repair ??= this.#repaired(work);
+    this.#deps.onChange();
+    await this.#repair;
+  }
+
   /**
    * The sandbox as it was when it last told of a change. An old answer is looked after behind the back of whoever asks:
    * a verdict on its way to the page waits for no Docker.
@@ -67,6 +79,16 @@ export class LabRun implements AsyncDisposable {
     const known = this.#inspection;
     if (known && Date.now() - known.at > INSPECTION_KEPT_MS) void this.#lookAgain(known).catch(() => {});
     return (known ?? this.#look()).value;
+  }
+
+  async #repaired(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } finally {
+      this.#repair = undefined;
+      this.#changed();
+    }
+    if (!this.#stop.signal.aborted) this.begin();
   }
 
   #look(): Inspection {

@@ -23,13 +23,17 @@ export const PREPARE_STEPS = {
 } as const satisfies Record<WorldName, string>;
 
 /** What the pages see of a sandbox: for them it is ready when the lab is. */
-export function sandboxView(inspection: SandboxInspection, labStarts: LabStarts): SandboxView {
+export function sandboxView(
+  inspection: SandboxInspection,
+  { labStarts, isRepairing }: { labStarts: LabStarts; isRepairing: boolean },
+): SandboxView {
   const { id, placement, machine, cluster } = inspection;
   const failure = inspection.failure ?? WORLD_NAMES.map((world) => labStarts[world]).find(hasFailed);
   return {
     id,
     phase: phase(inspection, labStarts),
     placement,
+    isRepairing,
     steps: [
       ...inspection.steps.map(stepView),
       ...WORLD_NAMES.flatMap((world) => prepareStep(world, labStarts[world])),

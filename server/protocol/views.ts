@@ -79,6 +79,7 @@ export const SandboxView = z.object({
   id: z.string(),
   phase: z.enum(["creating", "ready", "degraded", "failed", "destroying"]),
   placement: z.enum(["beside", "nested"]),
+  isRepairing: z.boolean(),
   steps: z.array(StepView),
   machine: z
     .object({

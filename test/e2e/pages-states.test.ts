@@ -320,6 +320,18 @@ describe("bring-up", () => {
     await alert.getByRole("button", { name: en.sandbox.repair }).click();
     await soon(() => server.requests.map(({ route }) => route)).toContain(routes.repair);
   });
+
+  test("a repair that goes on is told, whoever asked for it, and asked for only when it is over", async () => {
+    server.script.attempt = attempt({ sandbox: { ...degradedSandbox, isRepairing: true } });
+    await using visitor = await open("/attempts/a1");
+    const alert = visitor.page.getByRole("alert");
+    const repairing = alert.getByRole("button", { name: en.sandbox.repairing });
+    await seen(repairing);
+    expect(await repairing.isDisabled()).toBe(true);
+    server.push(attempt({ sandbox: degradedSandbox }));
+    await alert.getByRole("button", { name: en.sandbox.repair, exact: true }).click();
+    await soon(() => server.requests.map(({ route }) => route)).toEqual([routes.repair]);
+  });
 });
 
 describe("tasks", () => {

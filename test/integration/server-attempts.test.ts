@@ -430,6 +430,36 @@ test("power, hardware and repair reach the VM", async () => {
   expect((await power("explode")).code).toBe("bad_request");
 });
 
+test("a repair that takes long is answered before it is done, and told until then", async () => {
+  let repairs = 0;
+  let docker = Promise.withResolvers<void>();
+  const beforeRepair = () => {
+    repairs += 1;
+    return docker.promise;
+  };
+  await using server = await startLabServer({ sandboxes: { beforeRepair }, app: { answerMs: 50 } });
+  const learner = await server.learner();
+  const { id } = await startAttempt(learner);
+  const sandbox = server.stub.sandboxes.list()[0];
+  const cluster = sandbox?.cluster();
+  if (cluster) cluster.state = { phase: "broken", ...nodeStopped };
+  sandbox?.changed();
+  const isRepairing = async () => (await attemptOf(learner, id)).sandbox?.isRepairing;
+  for (const _ of [1, 2]) {
+    const { status, body } = await change(learner, "repair", id);
+    expect({ status, ...body.sandbox }).toMatchObject({ status: 200, phase: "degraded", isRepairing: true });
+  }
+  expect(repairs).toBe(1);
+  docker.reject(new LabError("docker_unavailable", "docker does not answer"));
+  await poll(async () => !(await isRepairing()), "the repair is over");
+  expect((await attemptOf(learner, id)).sandbox?.phase).toBe("degraded");
+  docker = Promise.withResolvers();
+  await change(learner, "repair", id);
+  docker.resolve();
+  expect(await untilReady(learner, id)).toMatchObject({ sandbox: { isRepairing: false } });
+  expect(repairs).toBe(2);
+});
+
 test("a change that nothing tells of is seen all the same", async () => {
   await using server = await startLabServer();
   const learner = await server.learner();

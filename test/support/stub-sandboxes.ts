@@ -28,6 +28,8 @@ export interface StubOptions {
   ports: StubPorts;
   /** Comes before a cluster is made, which takes longer than the VM. */
   beforeCluster?: () => Promise<void>;
+  /** Comes before a repair, which may take long. */
+  beforeRepair?: () => Promise<void>;
   /** Comes before a service takes up what is there, as a Docker does that is slow or down. */
   beforeRecover?: () => Promise<void>;
 }
@@ -153,6 +155,7 @@ export class StubSandbox implements Sandbox {
   }
 
   async repair(): Promise<void> {
+    await this.#options.beforeRepair?.();
     if (this.#machine?.state.power === "broken")
       await this.#machine.start(this.#steps.report, this.#abort.signal);
     await this.#cluster?.repair();
