@@ -40,7 +40,8 @@ export async function findTtyd(): Promise<Ttyd> {
   try {
     await run(["tar", "-xf", files["ttyd.tar"] ?? "", "-C", folder], { timeoutMs: 60_000 });
     const libraries = join(folder, "usr/lib/x86_64-linux-gnu");
-    // Looked for by this variable only. In a folder of its own: what ttyd starts is the host's, with the host's libraries.
+    // Looked for by this variable only. In a folder of its own, since what ttyd starts is the host's, with the host's
+    // libraries.
     const plugins = join(folder, "plugins");
     await mkdir(plugins);
     await copyFile(join(libraries, PLUGIN), join(plugins, PLUGIN));

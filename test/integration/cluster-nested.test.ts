@@ -18,7 +18,7 @@ import {
   helloOnNodePort,
 } from "./cluster-parts.ts";
 
-/** A quarter of an hour under emulation: only where it is not proven for this `sandboxes/` and accelerator, or asked for. */
+/** A quarter of an hour under emulation: only where not proven for this `sandboxes/` and accelerator, or asked for. */
 const { key, proof } = await readNestedProof();
 let isWanted = process.env.FOOTBRIDGE_TEST_NESTED === "1" || proof === undefined;
 const MINUTES = 60_000;

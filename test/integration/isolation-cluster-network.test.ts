@@ -15,7 +15,9 @@ const INTERNET = "203.0.113.7";
 const NEIGHBOUR = "198.51.100.7";
 const HELLO = "hello from the lab server";
 
-/** The same guard rails as in the test of the network, from where a learner's code runs: a pod, its node, the toolbox. */
+/**
+ * The same guard rails as in the test of the network, from where a learner's code runs: a pod, its node, the toolbox.
+ */
 describe("the network of a cluster", () => {
   let parts: ClusterParts;
   let spec: ClusterSpec;

@@ -17,8 +17,8 @@ const proofShape = z.object({
 type Proof = z.infer<typeof proofShape>;
 
 /**
- * The nested cluster's test takes a quarter of an hour under emulation, so it runs when `sandboxes/` is not what it was when
- * the test last passed. What it passed with is a file of the repository, committed with the change it proves.
+ * The nested cluster's test takes a quarter of an hour under emulation, so it runs when `sandboxes/` is not what it was
+ * when the test last passed. What it passed with is a file of the repository, committed with the change it proves.
  */
 export async function readNestedProof(): Promise<{ key: string; proof: Proof | undefined }> {
   const hash = createHash("sha256");

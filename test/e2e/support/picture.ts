@@ -15,8 +15,8 @@ interface PictureLooks {
 }
 
 /**
- * Takes one of the documentation's pictures where FOOTBRIDGE_TEST_SCREENSHOTS=1 asks for it: of a real lab, so that they
- * show what learners see. Look at them before committing. The page is afterwards as it was.
+ * Takes one of the documentation's pictures where FOOTBRIDGE_TEST_SCREENSHOTS=1 asks for it: of a real lab, so that
+ * they show what learners see. Look at them before committing. The page is afterwards as it was.
  */
 export async function picture(page: Page, name: string, looks: PictureLooks = {}): Promise<void> {
   if (!isWanted) return;
