@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { POLL_MS } from "./test/poll.ts";
 import { ClosingReporter } from "./test/support/closing-reporter.ts";
 import { LongestFirst } from "./test/support/longest-first.ts";
 
@@ -7,6 +8,9 @@ const EMULATED_STEP_MS = 600_000;
 
 /** A server, a VM or a cluster mostly waits, for itself or for another: two share two cores well, three do not. */
 const AT_ONCE = 2;
+
+/** Longer than a wait in it, which then ends first and tells what was waited for. */
+const LIGHT_TEST_MS = 2 * POLL_MS;
 
 /** Real servers, shells and browsers, but no VM and no cluster: several may run at a time. */
 const LIGHT = [
@@ -30,14 +34,19 @@ export default defineConfig({
     sequence: { sequencer: LongestFirst },
     projects: [
       {
-        test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 30_000, maxWorkers: AT_ONCE },
+        test: {
+          name: "unit",
+          include: ["test/unit/**/*.test.ts"],
+          testTimeout: LIGHT_TEST_MS,
+          maxWorkers: AT_ONCE,
+        },
       },
       {
         test: {
           name: "light",
           include: LIGHT,
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          testTimeout: LIGHT_TEST_MS,
+          hookTimeout: LIGHT_TEST_MS,
           maxWorkers: AT_ONCE,
           sequence: { groupOrder: 1 },
         },
