@@ -4,12 +4,13 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import { run } from "../../sandboxes/run.ts";
+import { POLL_MS } from "../poll.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const reporter = join(root, "test/support/closing-reporter.ts");
 
 /** Runs vitest on files of the test's own, and gives what it prints beside its own report. */
-async function closingOf(files: Record<string, string>) {
+async function closingOf(files: Record<string, string>, ...options: string[]) {
   const folder = await mkdtemp(join(tmpdir(), "footbridge-closing-reporter-"));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   await symlink(join(root, "node_modules"), join(folder, "node_modules"));
@@ -17,10 +18,10 @@ async function closingOf(files: Record<string, string>) {
     export default { test: { include: ["**/*.case.ts"], exclude: [], reporters: [new ClosingReporter()] } };`;
   await writeFile(join(folder, "vitest.config.ts"), config);
   for (const [name, text] of Object.entries(files))
-    await writeFile(join(folder, `${name}.case.ts`), `import { test } from "vitest";\n${text}`);
+    await writeFile(join(folder, `${name}.case.ts`), `import { describe, test } from "vitest";\n${text}`);
   const vitest = join(root, "node_modules/vitest/vitest.mjs");
-  const { stdout, exitCode } = await run([process.execPath, vitest, "run", "--root", folder], {
-    timeoutMs: 25_000,
+  const { stdout, exitCode } = await run([process.execPath, vitest, "run", "--root", folder, ...options], {
+    timeoutMs: POLL_MS,
     okExitCodes: [1],
   });
   return { lines: stdout.split("\n").filter(Boolean), exitCode };
@@ -41,6 +42,30 @@ test("passes, failures and skips are counted, and each skip gives its reason", a
     "2 passed, 1 failed, 2 skipped",
   ]);
   expect(exitCode).toBe(1);
+});
+
+test("those that -t left out are counted and told as one number, skips of its own with their reason", async () => {
+  const { lines, exitCode } = await closingOf(
+    {
+      some: `
+        test("passes", () => {});
+        describe("a cluster", () => {
+          test("passes", () => {});
+          test("has a reason", (context) => context.skip("no KVM here"));
+          test.skip("has none", () => {});
+        });
+        test("fails", () => { throw new Error("no"); });`,
+    },
+    "-t",
+    "^a cluster (passes|has)",
+  );
+  expect(lines).toEqual([
+    "skipped: a cluster > has a reason: no KVM here",
+    "skipped: a cluster > has none: no reason was given; give one with `context.skip(reason)`",
+    "left out by -t: 2",
+    "1 passed, 0 failed, 4 skipped",
+  ]);
+  expect(exitCode).toBe(0);
 });
 
 test("a file that can't be loaded and an error outside of any test are failures", async () => {
