@@ -39,6 +39,8 @@ export default defineConfig({
           include: ["test/unit/**/*.test.ts"],
           testTimeout: LIGHT_TEST_MS,
           maxWorkers: AT_ONCE,
+          // A second, as it is by itself, is soon over on a busy host.
+          expect: { poll: { timeout: POLL_MS } },
         },
       },
       {

@@ -69,7 +69,7 @@ test("a sandbox is removed though what runs in it does not end before", async ()
   if (!sandbox) throw new Error("no sandbox was given");
   await preparing.promise;
   attempts.remove(attempt.id, sandbox.id);
-  await vi.waitFor(() => expect(ended).toHaveBeenCalled(), { timeout: 20_000 });
+  await expect.poll(() => ended).toHaveBeenCalled();
 });
 
 test("a sandbox that could not be given is no longer there", async () => {

@@ -1,7 +1,7 @@
 import { connect, createServer, type Server } from "node:net";
 import type { Duplex } from "node:stream";
 import { text } from "node:stream/consumers";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import type { ClusterSpec } from "../../sandboxes/cluster/cluster.ts";
 import { forwardTcpPort, forwardUnixSocket } from "../../sandboxes/cluster/docker-forward.ts";
 import { policies } from "../../sandboxes/cluster/guard-rails/policies.ts";
@@ -174,7 +174,7 @@ describe("a VM around its nodes", () => {
     }
     expect(hosts).toEqual(["10.88.0.2 fb-a-control-plane # node"]);
     told.resolve({ exitCode: 0, stdout: "", stderr: "" });
-    await vi.waitFor(() => expect(hosts).toHaveLength(2));
+    await expect.poll(() => hosts).toHaveLength(2);
   });
 });
 

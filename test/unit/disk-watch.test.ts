@@ -1,4 +1,4 @@
-import { expect, onTestFinished, test, vi } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import type { DiskUse } from "../../sandboxes/cluster/cluster.ts";
 import { LabError } from "../../sandboxes/errors.ts";
 import { DiskWatch } from "../../sandboxes/service/disk-watch.ts";
@@ -47,7 +47,7 @@ test("a slow one keeps nobody waiting and is not asked again until it has answer
   const answer = Promise.withResolvers<DiskUse[]>();
   const { watch, halted, measured } = watchOver({ a: () => answer.promise, b: async () => node(5000) });
   const first = watch.look();
-  await vi.waitFor(() => expect(Object.keys(halted)).toEqual(["b"]));
+  await expect.poll(() => Object.keys(halted)).toEqual(["b"]);
   await watch.look();
   expect(measured).toEqual({ a: 1, b: 2 });
   answer.resolve(node(5000));

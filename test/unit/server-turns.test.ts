@@ -34,9 +34,9 @@ test("much asked for is done at once, then seldom, and the last ask is not lost"
   const work = coalesce(async () => void seen.push(asked), 20);
   for (asked = 1; asked < 100; asked += 1) work.ask();
   expect(seen).toEqual([1]);
-  await vi.waitFor(() => expect(seen).toEqual([1, 100]));
+  await expect.poll(() => seen).toEqual([1, 100]);
   work.ask();
-  await vi.waitFor(() => expect(seen).toHaveLength(3));
+  await expect.poll(() => seen).toHaveLength(3);
   work.stop();
 });
 
@@ -55,7 +55,7 @@ test("a budget is spent and comes back with time", async () => {
   expect(spent).toBeGreaterThanOrEqual(40);
   expect(spent).toBeLessThan(60);
   expect(budget.isFull).toBe(false);
-  await vi.waitFor(() => expect(budget.spend(100)).toBe(true));
+  await expect.poll(() => budget.spend(100)).toBe(true);
 });
 
 test("whoever closes all sockets and comes back finds what was left of the budget", () => {
