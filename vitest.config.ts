@@ -15,7 +15,8 @@ const LIGHT_TEST_MS = 2 * POLL_MS;
 /** Real servers, shells and browsers, but no VM and no cluster: several may run at a time. */
 const LIGHT = [
   "test/e2e/pages-*.test.ts",
-  "test/integration/server-{access,attempts,files,observe,proxy,restart,sockets,tls,web-services}.test.ts",
+  "test/integration/server-{access,attempt-sandboxes,attempts,files,observe}.test.ts",
+  "test/integration/server-{proxy,restart,sockets,tls,web-services}.test.ts",
   "test/integration/terminal-{holder,hub,page}.test.ts",
 ];
 
