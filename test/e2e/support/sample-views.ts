@@ -102,7 +102,7 @@ export function tasks(passed: number, language: Language = "en"): TaskView[] {
   }));
 }
 
-export const failedVerdict: NonNullable<TaskView["verdict"]> = {
+const failedVerdict: NonNullable<TaskView["verdict"]> = {
   state: "failed",
   conditions: [
     { state: "passed", label: "The exports are still in `/srv/inventory`" },
@@ -117,6 +117,13 @@ export const failedVerdict: NonNullable<TaskView["verdict"]> = {
   checkedAt: ago(4_000),
   tookMs: 312,
 };
+
+/** Of tasks of which two are passed, the one of the disk has failed and shows a hint. */
+export const failedAtDisk = tasks(2).map((task) =>
+  task.id === "disk"
+    ? { ...task, verdict: failedVerdict, hintsShown: ["<p>Look at what <code>df -h</code> says.</p>"] }
+    : task,
+);
 
 export const erroredVerdict: NonNullable<TaskView["verdict"]> = {
   state: "errored",

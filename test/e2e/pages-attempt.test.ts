@@ -1,285 +1,34 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { en } from "../../client/messages/en.ts";
-import { zh } from "../../client/messages/zh.ts";
 import { routes } from "../../server/protocol/http.ts";
-import {
-  expectAccessible,
-  gone,
-  openBrowser,
-  type PageLooks,
-  seen,
-  shellOpen,
-  soon,
-  type TestBrowser,
-  type Visitor,
-} from "./support/browser.ts";
+import { gone, seen, shellOpen, soon, type Visitor } from "./support/browser.ts";
 import {
   attempt,
   creatingSandbox,
   degradedSandbox,
   erroredVerdict,
+  failedAtDisk,
   failedSandbox,
-  failedVerdict,
-  instructor,
-  labs,
-  learner,
-  nobody,
   readySandbox,
-  room,
   tasks,
 } from "./support/sample-views.ts";
-import { type ScriptedServer, startScriptedServer } from "./support/scripted-server.ts";
+import { openScriptedPages, type ScriptedPages } from "./support/scripted-pages.ts";
+import type { ScriptedServer } from "./support/scripted-server.ts";
 
-let browser: TestBrowser;
+let pages: ScriptedPages;
 let server: ScriptedServer;
 
 beforeAll(async () => {
-  [browser, server] = await Promise.all([openBrowser(), startScriptedServer()]);
+  pages = await openScriptedPages();
+  ({ server } = pages);
 });
-
-afterAll(async () => {
-  await browser[Symbol.asyncDispose]();
-  await server[Symbol.asyncDispose]();
-});
-
-beforeEach(() => {
-  Object.assign(server.script, { session: learner, labs, current: null, attempt: attempt(), room: room() });
-  server.script.screens = {};
-  server.script.failures.clear();
-  server.script.refusal = undefined;
-  server.script.files.clear();
-  server.requests.length = 0;
-  server.typed.clear();
-});
-
-async function open(path: string, looks?: PageLooks): Promise<Visitor> {
-  const visitor = await browser.visit(looks);
-  await visitor.page.goto(server.url + path);
-  await seen(visitor.page.getByRole("main"));
-  return visitor;
-}
-
-const open3 = tasks(2).map((task) =>
-  task.id === "disk"
-    ? { ...task, verdict: failedVerdict, hintsShown: ["<p>Look at what <code>df -h</code> says.</p>"] }
-    : task,
-);
-
-describe("accessibility", () => {
-  const states: { name: string; path: string; prepare?: () => void; ready: string }[] = [
-    { name: "join", path: "/join", prepare: () => (server.script.session = nobody), ready: en.join.title },
-    { name: "labs", path: "/", prepare: () => (server.script.current = attempt()), ready: en.labs.title },
-    { name: "lab", path: "/labs/maintenance", ready: "Nodes under maintenance" },
-    { name: "not found", path: "/nowhere", ready: en.notFound.title },
-    {
-      name: "error",
-      path: "/",
-      prepare: () =>
-        server.script.failures.set(routes.labs, {
-          status: 503,
-          code: "docker_unavailable",
-          message: "could not reach docker",
-          hint: "start the Docker service",
-        }),
-      ready: en.failure.codes.docker_unavailable,
-    },
-    {
-      name: "lab page",
-      path: "/attempts/a1",
-      prepare: () => (server.script.attempt = attempt({ tasks: open3 })),
-      ready: "First crossing",
-    },
-    {
-      name: "lab page that comes up",
-      path: "/attempts/a1",
-      prepare: () => (server.script.attempt = attempt({ sandbox: creatingSandbox, tasks: tasks(0) })),
-      ready: en.step.title,
-    },
-    {
-      name: "lab page that is broken",
-      path: "/attempts/a1",
-      prepare: () => (server.script.attempt = attempt({ sandbox: degradedSandbox })),
-      ready: "First crossing",
-    },
-    {
-      name: "room",
-      path: "/instructor",
-      prepare: () => (server.script.session = instructor),
-      ready: en.room.capacity,
-    },
-  ];
-
-  test.each(states)("$name", async ({ name, path, prepare, ready }) => {
-    prepare?.();
-    await using visitor = await open(path);
-    await seen(visitor.page.getByRole("heading", { name: ready }));
-    await expectAccessible(visitor.page, name);
-    const isWide = await visitor.page.evaluate(
-      () => document.documentElement.scrollWidth > document.documentElement.clientWidth,
-    );
-    expect(isWide).toBe(false);
-  });
-
-  test("the sandbox panel's views", async () => {
-    await using visitor = await open("/attempts/a1");
-    const panel = visitor.page.getByRole("region", { name: en.attempt.sandbox });
-    for (const view of [en.machine.title, en.cluster.title, en.web.title, en.files.title]) {
-      await panel.getByRole("button", { name: new RegExp(`^${view}`) }).click();
-      await expectAccessible(visitor.page, view);
-    }
-  });
-
-  test("narrow and tablet widths need no scrolling sideways", async () => {
-    for (const [width, height] of [
-      [820, 1180],
-      [390, 844],
-    ] as const)
-      for (const path of ["/", "/labs/maintenance", "/attempts/a1"]) {
-        await using visitor = await open(path, { width, height, hasTouch: true });
-        await seen(visitor.page.getByRole("heading", { level: 1 }));
-        const { scrollWidth, clientWidth } = await visitor.page.evaluate(() => ({
-          scrollWidth: document.documentElement.scrollWidth,
-          clientWidth: document.documentElement.clientWidth,
-        }));
-        expect(scrollWidth, `${path} at ${width} px`).toBe(clientWidth);
-      }
-  });
-});
-
-describe("texts", () => {
-  test("a Chinese browser gets Chinese, and says so", async () => {
-    await using visitor = await open("/", { locale: "zh-CN" });
-    await seen(visitor.page.getByRole("heading", { name: zh.labs.title, level: 1 }));
-    await seen(visitor.page.getByText("初次跨越"));
-    expect(await visitor.page.locator("html").getAttribute("lang")).toBe("zh-Hans");
-    expect(await visitor.page.title()).toBe("实验 · Footbridge");
-  });
-
-  test("the language changes at once, texts of the server included, and stays", async () => {
-    await using visitor = await open("/attempts/a1");
-    const { page } = visitor;
-    await seen(page.getByRole("heading", { name: "First crossing" }));
-    await page.getByRole("button", { name: en.display.button }).click();
-    await page.getByRole("radio", { name: "简体中文" }).check();
-    await seen(page.getByRole("heading", { name: zh.attempt.tasks }));
-    await seen(page.getByRole("heading", { name: "磁盘已满" }));
-    await page.reload();
-    await seen(page.getByRole("heading", { name: zh.attempt.tasks }));
-  });
-
-  test("terminals can be read by a screen reader where that is chosen, and it stays", async () => {
-    server.script.screens = { vm: "admin@machine:~$ uname\r\nLinux\r\nadmin@machine:~$ " };
-    await using visitor = await open("/attempts/a1");
-    const { page } = visitor;
-    await shellOpen(page, en.terminal.roleNames.vm);
-    const lines = page.getByRole("tabpanel").filter({ visible: true }).getByRole("listitem");
-    expect(await lines.count()).toBe(0);
-    await page.getByRole("button", { name: en.display.button }).click();
-    await page.getByRole("checkbox", { name: en.display.screenReader }).check();
-    const read = async () => (await lines.allTextContents()).map((line) => line.trim()).filter(Boolean);
-    const screen = ["admin@machine:~$ uname", "Linux", "admin@machine:~$"];
-    await soon(read).toEqual(screen);
-    await page.reload();
-    await shellOpen(page, en.terminal.roleNames.vm);
-    await soon(read).toEqual(screen);
-    await page.getByRole("button", { name: en.display.button }).click();
-    expect(await page.getByRole("checkbox", { name: en.display.screenReader }).isChecked()).toBe(true);
-  });
-
-  test("dark is a choice that outlives a reload", async () => {
-    await using visitor = await open("/");
-    const { page } = visitor;
-    const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
-    const light = await ground();
-    await page.getByRole("button", { name: en.display.button }).click();
-    await page.getByRole("radio", { name: en.display.themes.dark }).check();
-    const dark = await ground();
-    expect(dark).not.toBe(light);
-    await page.reload();
-    await seen(page.getByRole("main"));
-    expect(await ground()).toBe(dark);
-  });
-});
-
-describe("secrets in links", () => {
-  test("the join code leaves the address at once and is filled in", async () => {
-    server.script.session = nobody;
-    await using visitor = await open("/join#code=birch-harbour-42");
-    await seen(visitor.page.getByLabel(en.join.code));
-    expect(visitor.page.url()).toBe(`${server.url}/join`);
-    expect(await visitor.page.getByLabel(en.join.code).inputValue()).toBe("birch-harbour-42");
-  });
-
-  test("the instructor's token is spent and leaves the address", async () => {
-    server.script.session = nobody;
-    await using visitor = await open("/instructor#token=0123456789abcdef");
-    await seen(visitor.page.getByRole("heading", { name: en.room.capacity }));
-    expect(visitor.page.url()).toBe(`${server.url}/instructor`);
-    expect(server.requests).toEqual([{ route: routes.instructor, body: { token: "0123456789abcdef" } }]);
-  });
-});
-
-describe("join", () => {
-  beforeEach(() => {
-    server.script.session = nobody;
-  });
-
-  test("says what is missing, and goes to the first wrong field", async () => {
-    await using visitor = await open("/join");
-    const { page } = visitor;
-    await page.getByRole("button", { name: en.join.submit }).click();
-    await seen(page.getByText(en.join.codeMissing));
-    await seen(page.getByText(en.join.nameMissing));
-    expect(await page.evaluate(() => document.activeElement?.getAttribute("name"))).toBe("code");
-    expect(server.requests).toEqual([]);
-  });
-
-  test("a wrong code is told in words", async () => {
-    server.script.failures.set(routes.join, {
-      status: 403,
-      code: "forbidden",
-      message: "this join code is not the course's",
-    });
-    await using visitor = await open("/join");
-    const { page } = visitor;
-    await page.getByLabel(en.join.code).fill("wrong");
-    await page.getByLabel(en.join.name).fill("Ada");
-    await page.keyboard.press("Enter");
-    const alert = page.getByRole("alert");
-    await seen(alert.getByText(en.join.wrongCode));
-    await seen(alert.getByText("This join code is not the course's."));
-  });
-
-  test("a server that is gone is told as such", async () => {
-    await using visitor = await open("/join");
-    const { page } = visitor;
-    await page.getByLabel(en.join.code).fill("code");
-    await visitor.context.setOffline(true);
-    await page.getByLabel(en.join.name).fill("Ada");
-    await page.keyboard.press("Enter");
-    await seen(page.getByRole("alert").getByText(en.failure.unreachable));
-  });
-});
-
-describe("labs", () => {
-  test("a lab that is not offered says why and can't be started", async () => {
-    await using visitor = await open("/");
-    const row = visitor.page.getByRole("listitem").filter({ hasText: "Walls between pods" });
-    await seen(row.getByText("the node image of this host has no enforcer", { exact: false }));
-    expect(await row.getByRole("button", { name: en.labs.start }).isDisabled()).toBe(true);
-  });
-
-  test("no labs at all is said", async () => {
-    server.script.labs = () => [];
-    await using visitor = await open("/");
-    await seen(visitor.page.getByText(en.labs.none));
-  });
-});
+afterAll(() => pages[Symbol.asyncDispose]());
+beforeEach(() => pages.startOver());
 
 describe("bring-up", () => {
   test("steps by name, and no terminal before there is a VM", async () => {
     server.script.attempt = attempt({ sandbox: creatingSandbox, tasks: tasks(0) });
-    await using visitor = await open("/attempts/a1");
+    await using visitor = await pages.open("/attempts/a1");
     const { page } = visitor;
     await seen(page.getByText(en.step.names["boot guest"]));
     expect(await page.getByRole("tab").count()).toBe(0);
@@ -298,7 +47,7 @@ describe("bring-up", () => {
 
   test("a step that knows how far it is gives an estimate, others do not", async () => {
     server.script.attempt = attempt({ sandbox: creatingSandbox, tasks: tasks(0) });
-    await using visitor = await open("/attempts/a1");
+    await using visitor = await pages.open("/attempts/a1");
     const step = (name: string) => visitor.page.getByRole("listitem").filter({ hasText: name });
     await seen(step(en.step.names["boot guest"]).getByText(/about \d+ sec left/));
     expect(await step(en.step.names["create cluster"]).textContent()).not.toContain("left");
@@ -308,13 +57,13 @@ describe("bring-up", () => {
     const { sandbox, ...queued } = attempt({ state: "queued", queuePosition: 2, tasks: tasks(0) });
     expect(sandbox).toBeDefined();
     server.script.attempt = queued;
-    await using visitor = await open("/attempts/a1");
+    await using visitor = await pages.open("/attempts/a1");
     await seen(visitor.page.getByText(en.attempt.queuePosition(2)));
   });
 
   test("a sandbox that could not be made says why and offers a remedy", async () => {
     server.script.attempt = attempt({ sandbox: failedSandbox });
-    await using visitor = await open("/attempts/a1");
+    await using visitor = await pages.open("/attempts/a1");
     const alert = visitor.page.getByRole("alert");
     await seen(alert.getByText("Could not create cluster fb-7f3a: no space left on device."));
     await alert.getByRole("button", { name: en.sandbox.repair }).click();
@@ -323,7 +72,7 @@ describe("bring-up", () => {
 
   test("a repair that goes on is told, whoever asked for it, and asked for only when it is over", async () => {
     server.script.attempt = attempt({ sandbox: { ...degradedSandbox, isRepairing: true } });
-    await using visitor = await open("/attempts/a1");
+    await using visitor = await pages.open("/attempts/a1");
     const alert = visitor.page.getByRole("alert");
     const repairing = alert.getByRole("button", { name: en.sandbox.repairing });
     await seen(repairing);
@@ -337,7 +86,7 @@ describe("bring-up", () => {
 describe("tasks", () => {
   test("turn green by themselves, and it is said", async () => {
     server.script.attempt = attempt({ tasks: tasks(2) });
-    await using visitor = await open("/attempts/a1");
+    await using visitor = await pages.open("/attempts/a1");
     const { page } = visitor;
     await seen(page.getByText(en.task.progress(2, 8)));
     server.push(attempt({ tasks: tasks(3) }));
@@ -347,8 +96,8 @@ describe("tasks", () => {
   });
 
   test("a verdict says what was expected and what was found", async () => {
-    server.script.attempt = attempt({ tasks: open3 });
-    await using visitor = await open("/attempts/a1");
+    server.script.attempt = attempt({ tasks: failedAtDisk });
+    await using visitor = await pages.open("/attempts/a1");
     const card = visitor.page.getByRole("region", { name: "Grow the data file system that is full" });
     await seen(card.getByText("at least 1 GiB, a fifth of it free"));
     await seen(card.getByText("488 MiB, 100 % used"));
@@ -358,7 +107,7 @@ describe("tasks", () => {
     server.script.attempt = attempt({
       tasks: tasks(2).map((task) => (task.id === "disk" ? { ...task, verdict: erroredVerdict } : task)),
     });
-    await using visitor = await open("/attempts/a1");
+    await using visitor = await pages.open("/attempts/a1");
     const card = visitor.page.getByRole("region", { name: "Grow the data file system that is full" });
     await seen(card.getByText(en.task.couldNotCheck));
     await seen(card.getByText(en.task.couldNotCheckHelp));
@@ -371,7 +120,7 @@ describe("tasks", () => {
         index === 0 ? { ...task, hintsShown: ["<p>1</p>", "<p>2</p>"] } : task,
       ),
     });
-    await using visitor = await open("/attempts/a1");
+    await using visitor = await pages.open("/attempts/a1");
     const { page } = visitor;
     const ask = page.getByRole("button", { name: en.task.showSolution });
     await ask.click();
@@ -395,7 +144,7 @@ describe("tasks", () => {
         return attempt({ tasks: [{ ...task, hintsShown, hintsTotal: hints + 1 }, ...others] });
       };
       server.script.attempt = first(0);
-      await using visitor = await open("/attempts/a1");
+      await using visitor = await pages.open("/attempts/a1");
       const { page } = visitor;
       await page.getByRole("button", { name: en.task.showSolution }).click();
       const dialog = page.getByRole("dialog", { name: en.task.solutionTitle });
@@ -419,7 +168,7 @@ describe("machine", () => {
   };
 
   test("pulling the plug asks first, and leaves it when told to", async () => {
-    await using visitor = await open("/attempts/a1");
+    await using visitor = await pages.open("/attempts/a1");
     const { page } = visitor;
     await panel(visitor);
     await page.getByRole("button", { name: en.machine.actions.plug }).click();
@@ -433,7 +182,7 @@ describe("machine", () => {
   });
 
   test("resetting the VM asks first, and is asked of the server once", async () => {
-    await using visitor = await open("/attempts/a1");
+    await using visitor = await pages.open("/attempts/a1");
     const { page } = visitor;
     await panel(visitor);
     await page.getByRole("button", { name: en.machine.actions.reset, exact: true }).click();
@@ -446,7 +195,7 @@ describe("machine", () => {
   });
 
   test("hardware: what it is, what it will be, and no disk that shrinks", async () => {
-    await using visitor = await open("/attempts/a1");
+    await using visitor = await pages.open("/attempts/a1");
     const { page } = visitor;
     await panel(visitor);
     const apply = page.getByRole("button", { name: en.machine.apply });
@@ -484,7 +233,7 @@ describe("files and services", () => {
 
   test("a file is opened, changed and saved; unsaved changes are not lost by accident", async () => {
     server.script.files.set("/etc/app.yaml", "app:\n  port: 80\n");
-    await using visitor = await open("/attempts/a1");
+    await using visitor = await pages.open("/attempts/a1");
     const { page } = visitor;
     await view(visitor, en.files.title);
     const get = page.getByRole("form", { name: en.files.fetchSection });
@@ -507,7 +256,7 @@ describe("files and services", () => {
 
   test("a download, an upload, and a path that is none", async () => {
     server.script.files.set("/home/admin/notes.txt", "remember\n");
-    await using visitor = await open("/attempts/a1");
+    await using visitor = await pages.open("/attempts/a1");
     const { page } = visitor;
     await view(visitor, en.files.title);
     const get = page.getByRole("form", { name: en.files.fetchSection });
@@ -533,7 +282,7 @@ describe("files and services", () => {
   });
 
   test("a web service opens in a tab of its own that can't reach back", async () => {
-    await using visitor = await open("/attempts/a1");
+    await using visitor = await pages.open("/attempts/a1");
     const { page, context } = visitor;
     await view(visitor, en.web.title);
     const [tab] = await Promise.all([
@@ -551,7 +300,7 @@ describe("files and services", () => {
 describe("the end of an attempt", () => {
   test("is announced, can be put off, and reset asks first", async () => {
     server.script.attempt = attempt({ endsAt: new Date(Date.now() + 12 * 60_000).toISOString() });
-    await using visitor = await open("/attempts/a1");
+    await using visitor = await pages.open("/attempts/a1");
     const { page } = visitor;
     await seen(page.getByText(en.attempt.endingSoon("15 min")));
     await page.getByRole("button", { name: en.attempt.extend("1 hr") }).click();
@@ -567,7 +316,7 @@ describe("the end of an attempt", () => {
 
 describe("connection", () => {
   test("a lost connection is told, and its return too", async () => {
-    await using visitor = await open("/attempts/a1");
+    await using visitor = await pages.open("/attempts/a1");
     const { page } = visitor;
     await shellOpen(page, en.terminal.roleNames.vm);
     server.setReachable(false);
@@ -583,7 +332,7 @@ describe("connection", () => {
   });
 
   test("an older view never takes the place of a newer one, until another server counts anew", async () => {
-    await using visitor = await open("/attempts/a1");
+    await using visitor = await pages.open("/attempts/a1");
     const { page } = visitor;
     await shellOpen(page, en.terminal.roleNames.vm);
     server.push(attempt({ version: 7, tasks: tasks(5) }));
@@ -603,7 +352,7 @@ describe("connection", () => {
 
   test("what a server refused while it started comes by itself when it is ready", async () => {
     server.script.refusal = { code: "timed_out", message: "the lab server is still starting" };
-    await using visitor = await open("/attempts/a1");
+    await using visitor = await pages.open("/attempts/a1");
     const { page } = visitor;
     await seen(page.getByText(en.terminal.screen.refused));
     await seen(page.getByText(en.failure.codes.timed_out));
@@ -616,45 +365,5 @@ describe("connection", () => {
     await (await shellOpen(page, en.terminal.roleNames.vm)).focus();
     await page.keyboard.type("id");
     await soon(() => server.typed.get("vm-1")).toBe("id");
-  });
-});
-
-describe("room", () => {
-  beforeEach(() => {
-    server.script.session = instructor;
-  });
-
-  test("whoever needs help stands first; people are found and sorted", async () => {
-    await using visitor = await open("/instructor");
-    const { page } = visitor;
-    const names = () => page.getByRole("rowheader").allTextContents();
-    await seen(page.getByRole("rowheader").first());
-    expect((await names())[0]).toBe("Dagmar Öztürk");
-    await page.getByRole("button", { name: en.room.columns.progress }).click();
-    await page.getByRole("button", { name: en.room.columns.progress }).click();
-    expect((await names())[0]).toBe("Chen Wei");
-    expect(
-      await page.getByRole("columnheader", { name: en.room.columns.progress }).getAttribute("aria-sort"),
-    ).toBe("descending");
-    await page.getByLabel(en.room.filter).fill("nov");
-    expect(await names()).toEqual(["Hana Novák"]);
-    await seen(page.getByText(en.room.stateQueued(1)));
-  });
-
-  test("a learner's attempt opens to look on", async () => {
-    await using visitor = await open("/instructor");
-    const { page } = visitor;
-    await page.getByRole("link", { name: en.room.openAttempt("Ada Wirth") }).click();
-    await seen(page.getByText(en.attempt.readOnly("Ada Wirth")));
-    expect(await page.getByRole("button", { name: en.code.runIn.vm }).count()).toBe(0);
-    expect(await page.getByRole("button", { name: en.files.title }).count()).toBe(0);
-    await page.getByRole("link", { name: en.room.back }).click();
-    await seen(page.getByRole("heading", { name: en.room.capacity }));
-  });
-
-  test("an empty room says how to fill it", async () => {
-    server.script.room = { ...room(), rows: [] };
-    await using visitor = await open("/instructor");
-    await seen(visitor.page.getByText(en.room.emptyHelp));
   });
 });
