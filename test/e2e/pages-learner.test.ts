@@ -1,87 +1,21 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { buildClient } from "../../client/build.ts";
 import { en } from "../../client/messages/en.ts";
-import { createStubApp, type StubApp } from "../support/stub-app.ts";
-import {
-  gone,
-  openBrowser,
-  type PageLooks,
-  seen,
-  shellOpen,
-  soon,
-  type TestBrowser,
-  type Visitor,
-} from "./support/browser.ts";
+import { gone, seen, shellOpen, soon } from "./support/browser.ts";
+import { Keyboard } from "./support/keyboard.ts";
+import { openStubCourse, progress, type StubCourse, screen, startLab } from "./support/stub-course.ts";
 
-let browser: TestBrowser;
-let stub: StubApp;
-let dir: string;
-const web = createServer((_request, response) => {
-  response.setHeader("content-type", "text/html");
-  response.end("<!doctype html><title>Inventory</title><h1>Inventory</h1>");
-});
+let course: StubCourse;
 
 beforeAll(async () => {
-  // The holders of shells make sockets in here, whose paths must be short.
-  dir = await mkdtemp(join(tmpdir(), "fb-p-"));
-  await new Promise<void>((resolve) => web.listen(0, "127.0.0.1", resolve));
-  const { port } = web.address() as AddressInfo;
-  const [opened, { outDir }] = await Promise.all([openBrowser(), buildClient()]);
-  browser = opened;
-  stub = await createStubApp({
-    dir,
-    settings: { joinCode: "birch-harbour" },
-    sandboxes: { stepMs: 150, ports: (world) => (world === "vm" ? port : undefined) },
-    app: { clientDir: outDir },
-  });
-  await stub.app.listen();
-  await stub.app.untilReady();
+  course = await openStubCourse();
 });
-
-afterAll(async () => {
-  await browser[Symbol.asyncDispose]();
-  for (const sandbox of stub.sandboxes.list()) await stub.sandboxes.destroy(sandbox.id);
-  await stub[Symbol.asyncDispose]();
-  web.close();
-  await rm(dir, { recursive: true, force: true });
-});
-
-/** A new learner on their first page. */
-async function joinCourse(name: string, looks?: PageLooks): Promise<Visitor> {
-  const visitor = await browser.visit(looks);
-  // Terminals then have their text where a test, like a screen reader, can read it.
-  await visitor.context.addInitScript(() => {
-    if (!localStorage.getItem("footbridge.preferences"))
-      localStorage.setItem("footbridge.preferences", JSON.stringify({ screenReader: true }));
-  });
-  const { page } = visitor;
-  await page.goto(stub.app.learnerLink());
-  await page.getByLabel(en.join.name).fill(name);
-  await page.getByRole("button", { name: en.join.submit }).click();
-  await seen(page.getByRole("heading", { name: en.labs.title, level: 1 }));
-  return visitor;
-}
-
-async function startLab(page: Page): Promise<void> {
-  await page.getByRole("button", { name: en.labs.start }).click();
-  await seen(page.getByRole("heading", { name: "Stub lab" }));
-  await shellOpen(page, en.terminal.roleNames.vm);
-}
-
-const progress = (page: Page, passed: number) => seen(page.getByText(en.task.progress(passed, 3)));
-
-/** The text that the terminal in front has on its screen. */
-const screen = (page: Page) => page.locator(".work-panel:not([hidden]) .xterm-accessibility-tree");
+afterAll(() => course[Symbol.asyncDispose]());
 
 describe("a learner", () => {
   test("joins, starts, runs what the lab says, sees tasks turn green, finds all of it again after a reload", async () => {
-    await using visitor = await joinCourse("Ada Wirth");
+    await using visitor = await course.join("Ada Wirth");
     const { page } = visitor;
     await startLab(page);
     await progress(page, 0);
@@ -103,15 +37,15 @@ describe("a learner", () => {
   });
 
   test("keeps the link's code over a reload, and takes that of another link", async () => {
-    await using visitor = await browser.visit();
+    await using visitor = await course.browser.visit();
     const { page } = visitor;
-    await page.goto(stub.app.learnerLink());
+    await page.goto(course.stub.app.learnerLink());
     const code = page.getByLabel(en.join.code);
     await soon(() => code.inputValue()).toBe("birch-harbour");
     await page.reload();
     await soon(() => code.inputValue()).toBe("birch-harbour");
     await code.fill("mistyped");
-    const another = stub.app.learnerLink().replace("birch-harbour", "oak-harbour");
+    const another = course.stub.app.learnerLink().replace("birch-harbour", "oak-harbour");
     expect(another).toContain("oak-harbour");
     await page.goto(another);
     await soon(() => code.inputValue()).toBe("oak-harbour");
@@ -119,7 +53,7 @@ describe("a learner", () => {
   });
 
   test("asks for a hint, then for the solution", async () => {
-    await using visitor = await joinCourse("Bruno Keller");
+    await using visitor = await course.join("Bruno Keller");
     const { page } = visitor;
     await startLab(page);
     await page.getByRole("button", { name: en.task.showHint(1, 1) }).click();
@@ -130,7 +64,7 @@ describe("a learner", () => {
   });
 
   test("powers the VM off and on with other hardware", async () => {
-    await using visitor = await joinCourse("Chen Wei");
+    await using visitor = await course.join("Chen Wei");
     const { page } = visitor;
     await startLab(page);
     await seen(page.getByText(en.sandbox.phases.ready, { exact: true }));
@@ -149,7 +83,7 @@ describe("a learner", () => {
   });
 
   test("brings files in and out, edits one, opens the VM's web service", async () => {
-    await using visitor = await joinCourse("Dagmar Öztürk");
+    await using visitor = await course.join("Dagmar Öztürk");
     const { page, context } = visitor;
     await startLab(page);
     const panel = page.getByRole("region", { name: en.attempt.sandbox });
@@ -182,7 +116,7 @@ describe("a learner", () => {
   });
 
   test("resets to a new sandbox where the tasks begin again, then ends", async () => {
-    await using visitor = await joinCourse("Emeka Obi");
+    await using visitor = await course.join("Emeka Obi");
     const { page } = visitor;
     await startLab(page);
     await page.getByRole("button", { name: en.code.runIn.vm }).click();
@@ -202,7 +136,7 @@ describe("a learner", () => {
   });
 
   test("who is signed out elsewhere is told, and led to the sign-in", async () => {
-    await using visitor = await joinCourse("Hana Novák");
+    await using visitor = await course.join("Hana Novák");
     const { page, context } = visitor;
     await startLab(page);
     const other = await context.newPage();
@@ -216,7 +150,7 @@ describe("a learner", () => {
   });
 
   test("copies a command with one click", async () => {
-    await using visitor = await joinCourse("Ingrid Falk");
+    await using visitor = await course.join("Ingrid Falk");
     const { page, context } = visitor;
     await context.grantPermissions(["clipboard-read", "clipboard-write"]);
     await startLab(page);
@@ -229,7 +163,7 @@ describe("a learner", () => {
   });
 
   test("does all of it by touch on a tablet", async () => {
-    await using visitor = await joinCourse("Jonas Berg", { width: 820, height: 1180, hasTouch: true });
+    await using visitor = await course.join("Jonas Berg", { width: 820, height: 1180, hasTouch: true });
     const { page } = visitor;
     await page.getByRole("button", { name: en.labs.start }).tap();
     await shellOpen(page, en.terminal.roleNames.vm);
@@ -249,14 +183,14 @@ describe("a learner", () => {
   });
 
   test("does all of it by keyboard alone", async () => {
-    await using visitor = await browser.visit();
+    await using visitor = await course.browser.visit();
     const { page, context } = visitor;
     const keyboard = new Keyboard(page);
     const button = (name: string | RegExp) => page.getByRole("button", { name, exact: true });
     const inDialog = (name: string) => page.getByRole("dialog").getByRole("button", { name, exact: true });
     const panel = page.getByRole("region", { name: en.attempt.sandbox });
 
-    await page.goto(stub.app.learnerLink());
+    await page.goto(course.stub.app.learnerLink());
     await keyboard.tabTo(page.getByLabel(en.join.name));
     await page.keyboard.type("Fatima El-Sayed\n");
     await seen(page.getByRole("heading", { name: en.labs.title, level: 1 }));
@@ -290,7 +224,7 @@ describe("a learner", () => {
     await progress(page, 1);
     // The terminal has the focus since then.
     await page.keyboard.type("echo typed > ~/notes\n");
-    const homes = stub.sandboxes.list().map((one) => one.machine()?.place.home ?? "");
+    const homes = course.stub.sandboxes.list().map((one) => one.machine()?.place.home ?? "");
     const notes = (home: string) => readFile(join(home, "notes"), "utf8").catch(() => "");
     await soon(async () => await Promise.all(homes.map(notes))).toContain("typed\n");
 
@@ -349,77 +283,5 @@ describe("a learner", () => {
     await keyboard.press(button(en.attempt.reset));
     await keyboard.press(inDialog(en.attempt.resetAction));
     await progress(page, 0);
-  });
-});
-
-/** A person who has no pointer. */
-class Keyboard {
-  readonly #page: Page;
-
-  constructor(page: Page) {
-    this.#page = page;
-  }
-
-  /** Label of what has the focus. */
-  where(): Promise<string | null | undefined> {
-    return this.#page.evaluate(() => document.activeElement?.getAttribute("aria-label"));
-  }
-
-  isOn(target: Locator): Promise<boolean> {
-    return target.first().evaluate((element) => element === document.activeElement);
-  }
-
-  /** By F6 to a part of the page; one that stands before where the focus is takes a round. */
-  async goTo(part: string): Promise<void> {
-    for (let presses = 0; presses < 4; presses += 1) {
-      await this.#page.keyboard.press("F6");
-      if ((await this.where()) === part) return;
-    }
-    throw new Error(`F6 does not reach "${part}"`);
-  }
-
-  async tabTo(target: Locator, key: "Tab" | "Shift+Tab" = "Tab"): Promise<void> {
-    await target.first().waitFor();
-    for (let presses = 0; presses < 60; presses += 1) {
-      if (await this.isOn(target)) return;
-      await this.#page.keyboard.press(key);
-    }
-    throw new Error(`${key} does not reach ${target}`);
-  }
-
-  async press(target: Locator, key: "Tab" | "Shift+Tab" = "Tab"): Promise<void> {
-    // A button that can't be pressed yet is left out of the way.
-    await soon(() => target.first().isEnabled()).toBe(true);
-    await this.tabTo(target, key);
-    await this.#page.keyboard.press("Enter");
-  }
-}
-
-describe("an instructor", () => {
-  test("signs in once by the link, sees learners come and work, looks on", async () => {
-    const link = await stub.app.instructorLink();
-    await using teacher = await browser.visit();
-    const { page } = teacher;
-    await page.goto(link);
-    await seen(page.getByText("birch-harbour", { exact: true }));
-    expect(page.url()).not.toContain("token");
-
-    await using visitor = await joinCourse("Grzegorz");
-    await startLab(visitor.page);
-    const row = page.getByRole("row").filter({ hasText: "Grzegorz" });
-    await seen(row.getByText("0/3"));
-    await visitor.page.getByRole("button", { name: en.code.runIn.vm }).click();
-    await seen(row.getByText("1/3"));
-
-    await row.getByRole("link").click();
-    await seen(page.getByText(en.attempt.readOnly("Grzegorz")));
-    await progress(page, 1);
-    await shellOpen(page, en.terminal.roleNames.vm);
-    await seen(page.getByText(en.terminal.screen.watching));
-    expect(await page.getByRole("button", { name: en.terminal.screen.takeKeyboard }).count()).toBe(0);
-
-    await using late = await browser.visit();
-    await late.page.goto(link);
-    await seen(late.page.getByRole("alert").getByText(en.room.linkUsed));
   });
 });
