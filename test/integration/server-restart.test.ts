@@ -8,14 +8,27 @@ import type { WorldName } from "../../server/labs/lab.ts";
 import { routes } from "../../server/protocol/http.ts";
 import { poll } from "../poll.ts";
 import { type Browser, connected, openTerminal } from "../support/browser.ts";
-import { attemptOf, startAttempt, startLabServer, untilReady } from "../support/lab-server.ts";
+import { freePorts } from "../support/free-port.ts";
+import {
+  attemptOf,
+  type LabServerOptions,
+  startAttempt,
+  startLabServer,
+  untilReady,
+} from "../support/lab-server.ts";
 import { prepareStubLab } from "../support/stub-lab.ts";
+
+/** One that comes back at the same address. */
+async function startLastingServer(options: LabServerOptions = {}) {
+  const [port = 0] = await freePorts(1);
+  return await startLabServer({ ...options, settings: { ...options.settings, port } });
+}
 
 const stateOf = async (browser: Browser, attemptId: string, taskId: string) =>
   (await attemptOf(browser, attemptId)).tasks.find(({ id }) => id === taskId)?.state;
 
 test("a restarted server goes on where the last one was: people, sandboxes, tasks and hints", async () => {
-  await using server = await startLabServer();
+  await using server = await startLastingServer();
   const learner = await server.learner();
   const before = await startAttempt(learner);
   const home = () => server.stub.sandboxes.get(before.sandbox?.id ?? "")?.machine()?.place.home ?? "";
@@ -40,7 +53,7 @@ test("no world is prepared twice", async () => {
     prepared.push(given[2]);
     await prepareStubLab(...given);
   };
-  await using server = await startLabServer({ app: { prepareLab } });
+  await using server = await startLastingServer({ app: { prepareLab } });
   const learner = await server.learner();
   const { id } = await startAttempt(learner);
   await server.restart();
@@ -66,7 +79,7 @@ const untilVmPrepared = (browser: Browser, attemptId: string) =>
 test("a server that ends between both leaves the VM alone, where the learner works, and goes on with the cluster", async () => {
   const gate = { isOpen: false };
   const prepared: WorldName[] = [];
-  await using server = await startLabServer({ app: { prepareLab: neverInCluster(gate, prepared) } });
+  await using server = await startLastingServer({ app: { prepareLab: neverInCluster(gate, prepared) } });
   const learner = await server.learner();
   const { id } = (await learner.ask(routes.startAttempt, { json: { labId: "stub-lab" } })).body;
   await untilVmPrepared(learner, id);
@@ -82,7 +95,7 @@ test("a server that ends between both leaves the VM alone, where the learner wor
 
 test("a sandbox that was lost when the learner had its VM is told, though its cluster was not prepared", async () => {
   const gate = { isOpen: false };
-  await using server = await startLabServer({ app: { prepareLab: neverInCluster(gate, []) } });
+  await using server = await startLastingServer({ app: { prepareLab: neverInCluster(gate, []) } });
   const learner = await server.learner();
   const { id, sandbox } = (await learner.ask(routes.startAttempt, { json: { labId: "stub-lab" } })).body;
   await untilVmPrepared(learner, id);
@@ -96,7 +109,7 @@ test("a sandbox that a killed server left half-made, and nobody was let into, is
   const never = Promise.withResolvers<void>().promise;
   const prepareLab: PrepareLab = async (_lab, _sandbox, _world, signal) => void (await once(signal, "abort"));
   const beforeCluster = () => never;
-  await using server = await startLabServer({ sandboxes: { beforeCluster }, app: { prepareLab } });
+  await using server = await startLastingServer({ sandboxes: { beforeCluster }, app: { prepareLab } });
   const learner = await server.learner();
   const { id, sandbox } = (await learner.ask(routes.startAttempt, { json: { labId: "stub-lab" } })).body;
   await server.restart({ sandboxes: {}, app: { prepareLab: prepareStubLab } });
@@ -106,7 +119,7 @@ test("a sandbox that a killed server left half-made, and nobody was let into, is
 });
 
 test("who waited still waits, in the same order", async () => {
-  await using server = await startLabServer({ sandboxes: { room: 1 } });
+  await using server = await startLastingServer({ sandboxes: { room: 1 } });
   const [first, second, third] = [
     await server.learner("First"),
     await server.learner("Second"),
@@ -129,7 +142,7 @@ test("a sandbox that was lost before the learner had it is replaced; one with wo
     if (!mayPrepare) throw new LabError("check_errored", "not yet");
     await prepareStubLab(...given);
   };
-  await using server = await startLabServer({ app: { prepareLab } });
+  await using server = await startLastingServer({ app: { prepareLab } });
   const learner = await server.learner();
   const lose = async (id: string) => {
     // Behind the server's back, as somebody with `docker rm` does.
@@ -157,14 +170,14 @@ test("a sandbox that was lost before the learner had it is replaced; one with wo
 });
 
 test("a sandbox that no attempt owns does not outlive a restart", async () => {
-  await using server = await startLabServer();
+  await using server = await startLastingServer();
   const orphan = await server.stub.sandboxes.claim();
   await server.restart();
   expect(server.stub.sandboxes.get(orphan.id)).toBeUndefined();
 });
 
 test("shells outlive the server, with their screen and what they have printed", async () => {
-  await using server = await startLabServer();
+  await using server = await startLastingServer();
   const learner = await server.learner();
   const { id } = await startAttempt(learner);
   const open = { attemptId: id, role: "vm", name: "1", cols: 80, rows: 24 } as const;
@@ -184,7 +197,7 @@ test("shells outlive the server, with their screen and what they have printed", 
 });
 
 test("before everything is taken up, requests wait and `/healthz` says so", async () => {
-  await using server = await startLabServer();
+  await using server = await startLastingServer();
   const learner = await server.learner();
   const { id } = await startAttempt(learner);
   const gate = Promise.withResolvers<void>();

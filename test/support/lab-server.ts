@@ -19,11 +19,14 @@ export interface LabServer extends AsyncDisposable {
   stranger(): Promise<Browser>;
   learner(name?: string): Promise<Browser>;
   instructor(): Promise<Browser>;
-  /** Stops the server and starts another on the same state. */
+  /** Stops the server and starts another on the same state, at the port it had: one of `freePorts`, or it may be gone. */
   restart(change?: Partial<StubAppOptions>): Promise<void>;
 }
 
-export async function startLabServer(options: Omit<StubAppOptions, "dir"> = {}): Promise<LabServer> {
+/** All but where it lives. */
+export type LabServerOptions = Omit<StubAppOptions, "dir">;
+
+export async function startLabServer(options: LabServerOptions = {}): Promise<LabServer> {
   // Short, since sockets of terminals live in it and their paths may have 107 characters.
   const dir = await mkdtemp(join(tmpdir(), "fb-"));
   let now = { ...options, dir };
