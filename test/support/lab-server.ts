@@ -19,7 +19,7 @@ export interface LabServer extends AsyncDisposable {
   stranger(): Promise<Browser>;
   learner(name?: string): Promise<Browser>;
   instructor(): Promise<Browser>;
-  /** Stops the server and starts another on the same state, at the port it had: one of `freePorts`, or it may be gone. */
+  /** Stops the server and starts another on the same state and port: one of `freePorts`, or it may be gone. */
   restart(change?: Partial<StubAppOptions>): Promise<void>;
 }
 

@@ -5,9 +5,15 @@ import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Docker from "dockerode";
-import { expect, onTestFinished, test } from "vitest";
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import { dockerCall } from "../../sandboxes/engine/docker-errors.ts";
 import { openExec } from "../../sandboxes/engine/docker-exec.ts";
+
+const DEADLINE_MS = 1_000;
+
+// A deadline is over when the stand-in for Docker has what it waits for, not on a busy host before.
+beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));
+afterEach(() => void vi.useRealTimers());
 
 /** A Docker of this much; it listens on a unix socket as the real one does. */
 async function startDocker(prepare: (server: Server) => void): Promise<Docker> {
@@ -38,9 +44,12 @@ test("a call that passes its deadline hangs up on an answer that never ends", as
       answering.resolve(response);
     }),
   );
-  const call = dockerCall("list containers", 200, (abortSignal) => docker.listContainers({ abortSignal }));
+  const list = (abortSignal: AbortSignal) => docker.listContainers({ abortSignal });
+  const call = dockerCall("list containers", DEADLINE_MS, list);
   call.catch(() => {});
-  await once(await answering.promise, "close");
+  const answer = await answering.promise;
+  vi.advanceTimersByTime(DEADLINE_MS);
+  await once(answer, "close");
   await expect(call).rejects.toMatchObject({ code: "timed_out" });
 });
 
@@ -63,9 +72,12 @@ test("a command that starts after its deadline is killed", async () => {
       });
     });
   });
-  const options = { stderrLimit: 1024, failOnExit: false, startTimeoutMs: 200 };
-  await expect(openExec(docker, "one", ["true"], options)).rejects.toMatchObject({ code: "timed_out" });
+  const options = { stderrLimit: 1024, failOnExit: false, startTimeoutMs: DEADLINE_MS };
+  const opening = openExec(docker, "one", ["true"], options);
+  opening.catch(() => {});
   const socket = await starting.promise;
+  vi.advanceTimersByTime(DEADLINE_MS);
+  await expect(opening).rejects.toMatchObject({ code: "timed_out" });
   socket.write("HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n");
   const said = Buffer.from("4321\n");
   socket.write(Buffer.concat([Buffer.from([2, 0, 0, 0, 0, 0, 0, said.length]), said]));
