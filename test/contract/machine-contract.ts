@@ -6,6 +6,7 @@ import type { Engine } from "../../sandboxes/engine/engine.ts";
 import type { Machine, MachineDriver, MachineSpec, MachineState } from "../../sandboxes/machine/machine.ts";
 import type { ProgressEvent } from "../../sandboxes/progress.ts";
 import { poll } from "../poll.ts";
+import { destroyed } from "../support/destroyed.ts";
 
 export interface MachineUnderTest {
   engine: Engine;
@@ -175,7 +176,7 @@ export function describeMachine(name: string, make: () => Promise<MachineUnderTe
       const stream = await machine.connect(4711);
       stream.end("inside");
       expect(String(await buffer(stream))).toBe("heard inside");
-      tcp.destroy();
+      await destroyed(tcp);
       const udp = await listen(machine, "SOCK_DGRAM");
       const asked = ["socat", "-t", "5", "-", "UDP:machine:4711"];
       await poll(async () => {

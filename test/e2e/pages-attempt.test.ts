@@ -92,7 +92,7 @@ describe("tasks", () => {
     server.push(attempt({ tasks: tasks(3) }));
     await seen(page.getByText(en.task.progress(3, 8)));
     const said = page.locator("[aria-live=polite] li", { hasText: "Grow the data file system" });
-    expect(await said.count()).toBe(1);
+    await soon(() => said.count()).toBe(1);
   });
 
   test("a verdict says what was expected and what was found", async () => {

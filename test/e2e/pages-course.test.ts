@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { en } from "../../client/messages/en.ts";
 import { routes } from "../../server/protocol/http.ts";
-import { seen } from "./support/browser.ts";
+import { seen, soon } from "./support/browser.ts";
 import { instructor, nobody, room } from "./support/sample-views.ts";
 import { openScriptedPages, type ScriptedPages } from "./support/scripted-pages.ts";
 import type { ScriptedServer } from "./support/scripted-server.ts";
@@ -22,7 +22,7 @@ describe("secrets in links", () => {
     await using visitor = await pages.open("/join#code=birch-harbour-42");
     await seen(visitor.page.getByLabel(en.join.code));
     expect(visitor.page.url()).toBe(`${server.url}/join`);
-    expect(await visitor.page.getByLabel(en.join.code).inputValue()).toBe("birch-harbour-42");
+    await soon(() => visitor.page.getByLabel(en.join.code).inputValue()).toBe("birch-harbour-42");
   });
 
   test("the instructor's token is spent and leaves the address", async () => {
@@ -45,7 +45,7 @@ describe("join", () => {
     await page.getByRole("button", { name: en.join.submit }).click();
     await seen(page.getByText(en.join.codeMissing));
     await seen(page.getByText(en.join.nameMissing));
-    expect(await page.evaluate(() => document.activeElement?.getAttribute("name"))).toBe("code");
+    await soon(() => page.evaluate(() => document.activeElement?.getAttribute("name"))).toBe("code");
     expect(server.requests).toEqual([]);
   });
 
@@ -104,12 +104,12 @@ describe("room", () => {
     expect((await names())[0]).toBe("Dagmar Öztürk");
     await page.getByRole("button", { name: en.room.columns.progress }).click();
     await page.getByRole("button", { name: en.room.columns.progress }).click();
-    expect((await names())[0]).toBe("Chen Wei");
+    await soon(async () => (await names())[0]).toBe("Chen Wei");
     expect(
       await page.getByRole("columnheader", { name: en.room.columns.progress }).getAttribute("aria-sort"),
     ).toBe("descending");
     await page.getByLabel(en.room.filter).fill("nov");
-    expect(await names()).toEqual(["Hana Novák"]);
+    await soon(names).toEqual(["Hana Novák"]);
     await seen(page.getByText(en.room.stateQueued(1)));
   });
 

@@ -79,7 +79,7 @@ describe("a learner", () => {
     await panel.getByRole("button", { name: en.machine.actions.on }).click();
     await seen(panel.getByText(en.machine.power.on, { exact: true }));
     await gone(panel.getByText(en.machine.pending, { exact: true }));
-    expect(await panel.getByLabel(en.machine.cpus).inputValue()).toBe("4");
+    await soon(() => panel.getByLabel(en.machine.cpus).inputValue()).toBe("4");
   });
 
   test("brings files in and out, edits one, opens the VM's web service", async () => {
@@ -132,7 +132,7 @@ describe("a learner", () => {
     await page.getByRole("dialog").getByRole("button", { name: en.attempt.endAction }).click();
     await seen(page.getByText(en.attempt.endedHelp));
     await page.getByRole("link", { name: en.failure.home }).click();
-    expect(await page.getByRole("button", { name: en.labs.start }).isEnabled()).toBe(true);
+    await soon(() => page.getByRole("button", { name: en.labs.start }).isEnabled()).toBe(true);
   });
 
   test("who is signed out elsewhere is told, and led to the sign-in", async () => {
@@ -267,16 +267,16 @@ describe("a learner", () => {
     await keyboard.tabTo(page.getByRole("tab", { selected: true }));
     await page.keyboard.press("Home");
     await page.keyboard.press("ArrowRight");
-    expect(await page.getByRole("tab", { name: "cluster" }).getAttribute("aria-selected")).toBe("true");
+    await soon(() => page.getByRole("tab", { name: "cluster" }).getAttribute("aria-selected")).toBe("true");
     await keyboard.press(button(en.terminal.split));
-    expect(await page.getByRole("tablist").count()).toBe(2);
+    await soon(() => page.getByRole("tablist").count()).toBe(2);
     await keyboard.goTo(en.attempt.instructions);
     const separator = page.getByRole("separator", { name: en.attempt.splitWidth });
     await keyboard.tabTo(separator);
     await page.keyboard.press("ArrowLeft");
-    expect(await separator.getAttribute("aria-valuenow")).toBe("48");
+    await soon(() => separator.getAttribute("aria-valuenow")).toBe("48");
     await page.keyboard.press("End");
-    expect(await separator.getAttribute("aria-valuenow")).toBe("80");
+    await soon(() => separator.getAttribute("aria-valuenow")).toBe("80");
 
     await keyboard.goTo(en.attempt.instructions);
     await keyboard.press(button(en.attempt.actions), "Shift+Tab");

@@ -153,10 +153,10 @@ describe("texts", () => {
     const light = await ground();
     await page.getByRole("button", { name: en.display.button }).click();
     await page.getByRole("radio", { name: en.display.themes.dark }).check();
+    await soon(ground).not.toBe(light);
     const dark = await ground();
-    expect(dark).not.toBe(light);
     await page.reload();
     await seen(page.getByRole("main"));
-    expect(await ground()).toBe(dark);
+    await soon(ground).toBe(dark);
   });
 });

@@ -23,9 +23,18 @@ describeCluster("a kind cluster beside the VM", async () => {
     async leftOvers(sandboxId) {
       const containers = await partsOf(parts.engine, sandboxId);
       if (containers.length > 0) return containers.map(({ name }) => name);
-      // A node's /var is a volume without a name; only the ones that came since count.
+      // A node's /var is a volume without a name; only the ones that came since count, and that stay: those of other
+      // tests' containers are there for a moment, too, while they are removed.
       const before = new Set(volumesBefore);
-      return (await volumes()).filter((name) => !before.has(name));
+      let left: string[] = [];
+      const isNone = async () => {
+        left = (await volumes()).filter((name) => !before.has(name));
+        return left.length === 0;
+      };
+      await poll(isNone, "no volume is left", { timeoutMs: 10_000, pauseMs: 500 }).catch((error) => {
+        if (left.length === 0) throw error;
+      });
+      return left;
     },
     killNode: (name) => parts.engine.stopContainer(name, 0),
     podImage: (sandboxId) => podImage(parts.engine, sandboxId),

@@ -14,7 +14,7 @@ describeEngine("DockerEngine", async () => ({
   image: await builtImage("machine"),
 }));
 
-describe("DockerEngine when Docker goes away", { timeout: 60_000 }, () => {
+describe("DockerEngine when Docker goes away", { timeout: 120_000 }, () => {
   const socketPath = join(tmpdir(), `fb-${randomUUID().slice(0, 8)}.sock`);
   const name = `fb-${randomUUID().slice(0, 8)}-away`;
   const engine = new DockerEngine({ dockerHost: `unix://${socketPath}` });

@@ -119,7 +119,8 @@ function describeNodeImage(source: "built" | "published"): void {
           "5",
           `http://${await addressOf("near")}:8080/from-far`,
         );
-        expect(await cluster.kubectl("logs", "near")).toContain(address);
+        const told = async () => (await cluster.kubectl("logs", "near")).includes(address);
+        await poll(told, "the pod that was called has logged the address");
       });
 
       it("resolves names and reaches a service on both nodes", async () => {
@@ -150,8 +151,11 @@ function describeNodeImage(source: "built" | "published"): void {
             ).stdout.trim();
           const outside = await inspect(registry);
           await poll(async () => (await fetchFrom("far", outside)) === "outside", "it answers the pod");
-          const { stderr, stdout } = await run(["docker", "logs", registry], { timeoutMs: 30_000 });
-          expect(stdout + stderr).toContain(await inspect(cluster.nodes[1] ?? ""));
+          const address = await inspect(cluster.nodes[1] ?? "");
+          await poll(async () => {
+            const { stderr, stdout } = await run(["docker", "logs", registry], { timeoutMs: 30_000 });
+            return (stdout + stderr).includes(address);
+          }, "it has logged the node's address");
         } finally {
           await run(["docker", "rm", "-f", "-v", registry], { timeoutMs: 60_000 });
         }

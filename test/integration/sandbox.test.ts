@@ -226,7 +226,7 @@ test("the reset button restarts the VM, with its disk and the cluster beside it 
   const before = await bootId();
   expect(await inVm("touch before-reset && sync")).toMatchObject({ exitCode: 0 });
   await real.stack.service.power(sandbox.id, "reset");
-  await untilPhase(sandbox, "ready", 60_000);
+  await untilPhase(sandbox, "ready", 300_000);
   expect(await bootId()).toMatch(/^[0-9a-f-]{36}\n$/);
   expect(await bootId()).not.toBe(before);
   expect(await inVm("rm before-reset")).toMatchObject({ exitCode: 0 });

@@ -177,8 +177,8 @@ test("power, hardware and repair reach the VM", async () => {
   const program = await sandbox?.machine()?.place.stream(["sleep", "600"], { user: "admin" });
   const ended = program && finished(program).catch(() => {});
   expect((await power("reset")).sandbox.machine.power).toBe("on");
-  expect(program?.destroyed).toBe(true);
   await ended;
+  expect(program?.destroyed).toBe(true);
   const cluster = sandbox?.cluster();
   if (cluster) cluster.state = { phase: "broken", ...nodeStopped };
   sandbox?.changed();

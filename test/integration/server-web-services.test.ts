@@ -297,7 +297,9 @@ describe("WebSockets", () => {
 test("after the attempt's end the open tab leads nowhere", async () => {
   const tab = await openTab("vm", 80);
   await learner.ask(routes.endAttempt, { parameters: { attemptId: attempt.id } });
-  lastRequest = undefined;
-  await poll(async () => (await tab.fetch("/")).status === 502, "it is told to be gone");
+  await poll(async () => {
+    lastRequest = undefined;
+    return (await tab.fetch("/")).status === 502;
+  }, "it is told to be gone");
   expect(lastRequest).toBeUndefined();
 });
