@@ -30,7 +30,7 @@ describe("the network of a cluster", () => {
 
   const learner = async (line: string, input = "") =>
     await cluster.place.exec(["sh", "-c", line], { timeoutMs: 240_000, user: "admin", input });
-  const curl = (url: string) => ["curl", "-gs", "--http0.9", "--max-time", "3", url];
+  const curl = (url: string) => ["curl", "-gs", "--http0.9", "--max-time", "10", url];
   const from: Record<string, (argv: string[]) => Promise<string>> = {
     "a pod": async (argv) => {
       // Its network namespace rather than itself, since its image has no curl.

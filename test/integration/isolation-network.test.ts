@@ -84,9 +84,10 @@ describe("the network of a sandbox", () => {
       box(name),
       [
         "socat",
-        "-T2",
+        "-t10",
+        "-T10",
         "-",
-        `${address.includes(":") ? "TCP6" : "TCP"}:${address}:${hostPort},connect-timeout=2`,
+        `${address.includes(":") ? "TCP6" : "TCP"}:${address}:${hostPort},connect-timeout=10`,
       ],
       { timeoutMs: 20_000, input: "GET / HTTP/1.0\r\n\r\n" },
     );
@@ -193,9 +194,10 @@ describe("the network of a sandbox", () => {
         "--network=host",
         "--entrypoint=socat",
         image,
-        "-T3",
+        "-t10",
+        "-T10",
         "-",
-        `TCP:${await addressOf("one")}:${PORT},connect-timeout=3`,
+        `TCP:${await addressOf("one")}:${PORT},connect-timeout=10`,
       ],
       { timeoutMs: 30_000 },
     );

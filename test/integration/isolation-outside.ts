@@ -74,7 +74,10 @@ export async function startOutsideWorld(
   }
 }
 
-/** What a container hears from an address, within two seconds; an error's words otherwise. */
+/**
+ * What a container hears from an address, an error's words otherwise. Our rules refuse at once, so a busy host's answer
+ * is waited for; by UDP for less, since nothing ends there and the time is always used up.
+ */
 export async function probe(
   engine: Engine,
   container: string,
@@ -84,10 +87,10 @@ export async function probe(
 ): Promise<string> {
   const target = address.includes(":") ? `[${address}]` : address;
   const family = address.includes(":") ? `${protocol}6` : protocol;
-  const options = protocol === "TCP" ? ",connect-timeout=2" : "";
+  const [patience, options] = protocol === "TCP" ? [10, ",connect-timeout=10"] : [3, ""];
   const { stdout, stderr } = await engine.exec(
     container,
-    ["socat", "-T2", "-", `${family}:${target}:${port}${options}`],
+    ["socat", `-t${patience}`, `-T${patience}`, "-", `${family}:${target}:${port}${options}`],
     {
       timeoutMs: 20_000,
       input: "hello\n",
