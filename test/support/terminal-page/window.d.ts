@@ -9,6 +9,8 @@ declare global {
     /** What they put there. */
     digest?: Promise<ArrayBuffer>;
     states?: string[];
+    /** What the server has sent of the shell. */
+    gotten?: string;
     /** When the rows were drawn. */
     drawn?: number[];
     /** Milliseconds from the loss of the socket until the screen is back. */
