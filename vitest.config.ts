@@ -20,14 +20,8 @@ const LIGHT = [
   "test/integration/terminal-{holder,hub,hub-outages,page,page-streams}.test.ts",
 ];
 
-/**
- * One file after the other: those that route the same forbidden addresses to a stand-in of their own on this host, and
- * the emulated cluster, which needs all of two cores to itself.
- */
-const ALONE = [
-  "test/integration/isolation-{cluster-network,machine,network}.test.ts",
-  "test/integration/cluster-nested.test.ts",
-];
+/** The emulated cluster needs all of two cores to itself. */
+const ALONE = ["test/integration/cluster-nested.test.ts"];
 
 export default defineConfig({
   test: {

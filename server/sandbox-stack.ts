@@ -40,6 +40,8 @@ export interface SandboxStack extends AsyncDisposable {
   settings: SandboxSettings;
   engine: Engine;
   service: SandboxService;
+  /** Resolves when VMs start as copies of a template, or are to boot for good. */
+  templateSettled: Promise<void>;
   /** A TCP connection to a port of a sandbox's VM, or to a NodePort of its cluster. */
   connect(sandboxId: string, world: "vm" | "cluster", port: number): Promise<Duplex>;
   /** Where a sandbox's terminals are opened. */
@@ -141,6 +143,7 @@ export async function createSandboxStack(options: SandboxStackOptions): Promise<
     settings: derived,
     engine,
     service,
+    templateSettled: templates?.settled ?? Promise.resolve(),
     connect: async (sandboxId, world, port) =>
       await (world === "vm" ? machineOf(service, sandboxId) : clusterOf(service, sandboxId)).connect(port),
     terminals: (sandboxId) => {

@@ -5,7 +5,7 @@ import type { Measurement } from "./result.ts";
 
 const ROUNDS = 5;
 
-/** `start_warm`: from the command to the page's first answer, with everything in place and no sandbox. */
+/** `start_warm`: from `npm start` to the page's first answer, with everything in place and no sandbox. */
 export async function measureStart(figures: Figures): Promise<void> {
   await figures.measure(["start_warm"], startWarm);
 }
@@ -18,7 +18,7 @@ async function startWarm(): Promise<Measurement[]> {
   const samples: number[] = [];
   for (let round = 0; round < ROUNDS; round += 1) {
     const begun = performance.now();
-    await using server = await startServer(installation.env, 120_000);
+    await using server = await startServer(installation.env, 120_000, ["npm", "start"]);
     const answer = await fetch(server.url);
     if (!answer.ok) throw new Error(`the page answered ${answer.status}`);
     await answer.text();

@@ -2,7 +2,6 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DockerEngine } from "../../sandboxes/engine/docker-engine.ts";
 import type { Machine, MachineSpec } from "../../sandboxes/machine/machine.ts";
 import { QemuDriver } from "../../sandboxes/machine/qemu-driver.ts";
-import { makeSshKeys } from "../../sandboxes/machine/ssh-keys.ts";
 import type { Check, CheckOf } from "../../server/checks/check.ts";
 import { evaluateTask, type World } from "../../server/checks/evaluate.ts";
 import {
@@ -12,24 +11,23 @@ import {
 } from "../../server/checks/vm/judge-firewall.ts";
 import { createVmObserver } from "../../server/checks/vm/vm-observer.ts";
 import { wordsOf } from "../labs/prove-lab.ts";
-import { smallMachine } from "../support/machine-spec.ts";
+import { copiedMachine } from "../support/shared-template.ts";
 
 /** A verdict on a busy host, with the VM's boot before it where there is one. */
 const VERDICT_MS = 240_000;
 
-const keys = makeSshKeys("test");
 const engine = new DockerEngine();
-const driver = new QemuDriver({ engine, privateKey: keys.private });
 let spec: MachineSpec | undefined;
 let machine: Machine;
 
 beforeAll(async () => {
-  spec = await smallMachine(engine, keys.public);
+  const copied = await copiedMachine(engine);
+  spec = copied.spec;
+  const driver = new QemuDriver({ engine, privateKey: copied.privateKey });
   machine = await driver.create(spec, () => {}, AbortSignal.timeout(300_000));
 });
 afterAll(async () => {
   await machine?.destroy();
-  await driver[Symbol.asyncDispose]();
   if (spec) await engine.removeNetwork(spec.network);
   await engine[Symbol.asyncDispose]();
 });

@@ -14,7 +14,6 @@ import { LABELS } from "../../sandboxes/sandbox.ts";
 import { builtImage } from "../support/built-image.ts";
 import { podManifest } from "../support/manifests.ts";
 
-export const INSTALLATION = "cluster-tests";
 export const RANGE = { range: "10.214.0.0/20", piecePrefix: 27 };
 
 export interface ClusterParts extends AsyncDisposable {
@@ -26,8 +25,14 @@ export interface ClusterParts extends AsyncDisposable {
 
 export const LOCAL_DOCKER = process.env.DOCKER_HOST ?? "unix:///var/run/docker.sock";
 
-/** All that a cluster beside is made with, at the local Docker. Disposing removes networks and whatever is left. */
-export async function clusterParts(dockerHost = LOCAL_DOCKER): Promise<ClusterParts> {
+/**
+ * All that a cluster beside is made with, at the local Docker. Disposing removes networks and whatever is left.
+ * @param installation whose firewall concerns it, where there is one.
+ */
+export async function clusterParts(
+  dockerHost = LOCAL_DOCKER,
+  installation = "cluster-tests",
+): Promise<ClusterParts> {
   const engine = new DockerEngine({ dockerHost });
   const [nodeImage, toolboxImage] = await Promise.all([builtImage("node"), builtImage("toolbox")]);
   const readVersion = ["docker", "run", "--rm", "--entrypoint=cat", nodeImage, "/kind/version"] as const;
@@ -43,10 +48,10 @@ export async function clusterParts(dockerHost = LOCAL_DOCKER): Promise<ClusterPa
     engine,
     driver: createKindDriver({ engine, engineAt: (host) => new DockerEngine({ dockerHost: host }) }),
     async newSpec({ egress = false, nodes = 1, sandboxId = `t${randomBytes(3).toString("hex")}` } = {}) {
-      const labels = { [LABELS.sandbox]: sandboxId, [LABELS.installation]: INSTALLATION };
+      const labels = { [LABELS.sandbox]: sandboxId, [LABELS.installation]: installation };
       const { name } = await createSandboxNetwork(
         { engine },
-        { ...RANGE, sandboxId, installation: INSTALLATION, egress, labels },
+        { ...RANGE, sandboxId, installation, egress, labels },
       );
       made.push(sandboxId);
       return {

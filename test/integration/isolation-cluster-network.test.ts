@@ -6,9 +6,11 @@ import type { Cluster, ClusterSpec } from "../../sandboxes/cluster/cluster.ts";
 import { bridgeName } from "../../sandboxes/network/bridges.ts";
 import { applyFirewall, removeFirewall } from "../../sandboxes/network/firewall.ts";
 import { builtImage } from "../support/built-image.ts";
-import { type ClusterParts, clusterParts, INSTALLATION, podImage, RANGE } from "./cluster-parts.ts";
+import { type ClusterParts, clusterParts, LOCAL_DOCKER, podImage, RANGE } from "./cluster-parts.ts";
 import { type OutsideWorld, PORT, startOutsideWorld } from "./isolation-outside.ts";
 
+/** Its own, so that its firewall concerns no other test's cluster. */
+const INSTALLATION = "cluster-network-test";
 const METADATA = "169.254.169.254";
 const PRIVATE = "10.254.254.7";
 const INTERNET = "203.0.113.7";
@@ -75,7 +77,7 @@ describe("the network of a cluster", () => {
 
   beforeAll(async () => {
     image = await builtImage("machine");
-    parts = await clusterParts();
+    parts = await clusterParts(LOCAL_DOCKER, INSTALLATION);
     spec = await parts.newSpec();
     node = `fb-${spec.sandboxId}-control-plane`;
     await removeFirewall({ engine: parts.engine, image }, INSTALLATION);

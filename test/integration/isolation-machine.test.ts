@@ -5,12 +5,10 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DockerEngine } from "../../sandboxes/engine/docker-engine.ts";
 import type { Machine } from "../../sandboxes/machine/machine.ts";
 import { QemuDriver } from "../../sandboxes/machine/qemu-driver.ts";
-import { makeSshKeys } from "../../sandboxes/machine/ssh-keys.ts";
 import { bridgeName } from "../../sandboxes/network/bridges.ts";
 import { applyFirewall, removeFirewall } from "../../sandboxes/network/firewall.ts";
 import { createSandboxNetwork } from "../../sandboxes/network/subnets.ts";
-import { builtImage } from "../support/built-image.ts";
-import { acceleratorOf } from "../support/machine-spec.ts";
+import { sharedTemplate } from "../support/shared-template.ts";
 import { type OutsideWorld, PORT, startOutsideWorld } from "./isolation-outside.ts";
 
 const sandboxId = `v${Date.now().toString(36).slice(-5)}`;
@@ -26,10 +24,9 @@ const NEIGHBOUR = "198.51.100.7";
 /** The learner is root in the VM; what keeps it in is outside of it. */
 describe("the network of a VM", () => {
   const engine = new DockerEngine();
-  const keys = makeSshKeys("test");
-  const machines = new QemuDriver({ engine, privateKey: keys.private });
   const host = createServer((_, response) => response.end(HELLO));
   let image: string;
+  let machines: QemuDriver;
   let machine: Machine;
   let outside: OutsideWorld;
   let urls: Record<string, string>;
@@ -46,7 +43,9 @@ describe("the network of a VM", () => {
   };
 
   beforeAll(async () => {
-    image = await builtImage("machine");
+    const { like, keys } = await sharedTemplate();
+    ({ image } = like);
+    machines = new QemuDriver({ engine, privateKey: keys.private });
     const network = await createSandboxNetwork(
       { engine },
       { ...range, sandboxId, installation, egress: false, labels },
@@ -73,15 +72,7 @@ describe("the network of a VM", () => {
     );
     await new Promise<void>((resolve) => host.listen(0, "0.0.0.0", resolve));
     machine = await machines.create(
-      {
-        sandboxId,
-        image,
-        network: network.name,
-        accelerator: await acceleratorOf(engine, image),
-        hardware: { cpus: 1, memoryMib: 1024, dataDiskGib: 4 },
-        authorizedKey: keys.public,
-        labels,
-      },
+      { ...like, sandboxId, network: network.name, labels },
       () => {},
       new AbortController().signal,
     );
@@ -102,7 +93,7 @@ describe("the network of a VM", () => {
   afterAll(async () => {
     host.close();
     await machine?.destroy();
-    await machines[Symbol.asyncDispose]();
+    await machines?.[Symbol.asyncDispose]();
     await outside?.[Symbol.asyncDispose]();
     for (const { name } of await engine.listNetworks(labels)) await engine.removeNetwork(name);
     if (image) await removeFirewall({ engine, image }, installation);

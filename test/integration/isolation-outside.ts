@@ -1,4 +1,5 @@
-import type { Engine } from "../../sandboxes/engine/engine.ts";
+import type { ContainerSpec, Engine } from "../../sandboxes/engine/engine.ts";
+import { toLabError } from "../../sandboxes/errors.ts";
 import { poll } from "../poll.ts";
 
 /** Port on which everything that answers here answers. */
@@ -12,7 +13,7 @@ export interface OutsideWorld extends AsyncDisposable {
 /**
  * A stand-in for the world behind the host: network namespaces with a small server, joined to the host by interfaces
  * that Docker knows nothing of, so that only our rules can be in the way. The addresses are routed there, and no packet
- * leaves the host.
+ * leaves the host. There is one such world at a time: who comes second waits until the first is gone.
  */
 export async function startOutsideWorld(
   deps: { engine: Engine; image: string },
@@ -51,9 +52,8 @@ export async function startOutsideWorld(
   };
   try {
     for (const [index, { interface: name, host, peer, addresses }] of options.links.entries()) {
-      const container = `fb-${options.name}-outside${index}`;
-      containers.push(container);
-      await engine.runContainer({
+      const container = `fb-outside-${index}`;
+      await runWhenFree(engine, {
         name: container,
         image,
         entrypoint: ["sh", "-c", link, "sh", name, host, peer, ...addresses],
@@ -62,6 +62,7 @@ export async function startOutsideWorld(
         user: "0:0",
         capabilities: ["NET_ADMIN", "SYS_ADMIN", "SYS_PTRACE"],
       });
+      containers.unshift(container);
       await poll(
         async () => (await probe(engine, container, addresses[0] ?? peer)).includes(greeting),
         `the outside behind ${name} answers`,
@@ -72,6 +73,25 @@ export async function startOutsideWorld(
     await world[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/** The container's name is held by one test at a time. */
+async function runWhenFree(engine: Engine, spec: ContainerSpec): Promise<void> {
+  await poll(
+    async () => {
+      if (await engine.inspectContainer(spec.name)) return false;
+      try {
+        await engine.runContainer(spec);
+        return true;
+      } catch (error) {
+        // Another was faster.
+        if (toLabError(error).code === "conflict") return false;
+        throw error;
+      }
+    },
+    `\`${spec.name}\` is free; \`docker rm -f ${spec.name}\` helps where a test was killed`,
+    { timeoutMs: 480_000, pauseMs: 500 },
+  );
 }
 
 /**

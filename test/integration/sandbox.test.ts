@@ -19,7 +19,7 @@ let real: RealStack;
 let sandbox: Sandbox;
 
 beforeAll(async () => {
-  real = await openRealStack();
+  real = await openRealStack({ vmTemplate: true });
   sandbox = await real.claimReady();
 });
 

@@ -4,11 +4,10 @@ import { containerPlace } from "../../sandboxes/cluster/toolbox.ts";
 import { DockerEngine } from "../../sandboxes/engine/docker-engine.ts";
 import type { Machine, MachineSpec } from "../../sandboxes/machine/machine.ts";
 import { QemuDriver } from "../../sandboxes/machine/qemu-driver.ts";
-import { makeSshKeys } from "../../sandboxes/machine/ssh-keys.ts";
 import { createTerminalHub, type TerminalTarget } from "../../server/terminal/terminal-hub.ts";
 import { poll } from "../poll.ts";
 import { builtImage } from "../support/built-image.ts";
-import { smallMachine } from "../support/machine-spec.ts";
+import { copiedMachine } from "../support/shared-template.ts";
 import { TestViewer, type TestViewerOptions } from "../support/terminal-viewer.ts";
 
 /** One step in an emulated VM beside other work. */
@@ -24,8 +23,8 @@ let hub: ReturnType<typeof createTerminalHub>;
 
 beforeAll(async () => {
   engine = new DockerEngine();
-  const keys = makeSshKeys("test");
-  spec = await smallMachine(engine, keys.public);
+  const copied = await copiedMachine(engine);
+  spec = copied.spec;
   toolbox = `fb-${spec.sandboxId}-toolbox`;
   await engine.runContainer({
     name: toolbox,
@@ -34,7 +33,7 @@ beforeAll(async () => {
     network: { name: spec.network },
     capabilities: [],
   });
-  machine = await new QemuDriver({ engine, privateKey: keys.private }).create(
+  machine = await new QemuDriver({ engine, privateKey: copied.privateKey }).create(
     spec,
     () => {},
     AbortSignal.timeout(600_000),

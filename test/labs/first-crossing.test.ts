@@ -11,7 +11,7 @@ test("first-crossing: each solution passes its task, and no wrong way does", {
 }, async ({ signal }) => {
   const lab = (await loadLabs("labs")).find((one) => one.id === "first-crossing");
   if (!lab) throw new Error("the lab is not there");
-  await using real = await openRealStack();
+  await using real = await openRealStack({ vmTemplate: true });
   const sandbox = await real.claimReady();
   const proofs = await proveLab(lab, sandbox, { log: (line) => process.stderr.write(`${line}\n`), signal });
   expect(proofs.map(({ taskId }) => taskId)).toEqual(lab.tasks.map(({ id }) => id));

@@ -2,7 +2,7 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /**
  * What takes minutes, the longest first. A clean clone has no figures of an earlier run, and a long file that is begun
- * last leaves one of two processors without work.
+ * last leaves one of two processors without work. Those of isolation wait for each other, so they are kept apart.
  */
 const LONG = [
   "test/integration/fresh-host-air-gapped.test.ts",
@@ -12,8 +12,13 @@ const LONG = [
   "test/e2e/first-crossing.test.ts",
   "test/integration/cluster.test.ts",
   "test/integration/node-image.test.ts",
-  "test/integration/checks.test.ts",
+  "test/integration/isolation-cluster-network.test.ts",
   "test/integration/sandbox.test.ts",
+  "test/integration/machine-template.test.ts",
+  "test/integration/isolation-machine.test.ts",
+  "test/integration/node-image-published.test.ts",
+  "test/integration/images-guest.test.ts",
+  "test/integration/isolation-network.test.ts",
 ];
 
 /** Vitest's order within each project, but for the files that are known to take long: those go first. */

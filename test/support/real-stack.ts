@@ -11,6 +11,7 @@ import { type Installation, loadInstallation } from "../../server/installation.t
 import { loadSettings } from "../../server/load-settings.ts";
 import { createSandboxStack, type SandboxStack } from "../../server/sandbox-stack.ts";
 import type { Settings } from "../../server/settings.ts";
+import { adoptKeys, sharedTemplate } from "./shared-template.ts";
 
 export interface RealStack extends AsyncDisposable {
   stack: SandboxStack;
@@ -26,7 +27,7 @@ const BRING_UP_MS = 480_000;
 
 /**
  * The product's own sandbox side on real Docker, QEMU and kind, as an installation of its own; disposing of it
- * destroys every sandbox it made.
+ * destroys every sandbox it made. Its VMs boot, unless `vmTemplate` has them be copies of the template that tests share.
  */
 export async function openRealStack(change: Partial<Settings> = {}): Promise<RealStack> {
   const defaults = await loadSettings(process.env);
@@ -39,6 +40,7 @@ export async function openRealStack(change: Partial<Settings> = {}): Promise<Rea
     mayChangeDocker: false,
     signal: AbortSignal.timeout(3_600_000),
   });
+  if (settings.vmTemplate) await adoptKeys(stateDir, await sharedTemplate());
   const installation = await loadInstallation(stateDir);
   const stack = await createSandboxStack({
     settings,
@@ -48,6 +50,7 @@ export async function openRealStack(change: Partial<Settings> = {}): Promise<Rea
     env: process.env,
     onTrouble: (error, sandboxId) => process.stderr.write(`sandbox ${sandboxId}: ${error}\n`),
   });
+  await stack.templateSettled;
   await stack.service.recover(new Set());
   return {
     stack,

@@ -2,9 +2,10 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
-const main = fileURLToPath(new URL("../../server/cli/main.ts", import.meta.url));
+const checkout = fileURLToPath(new URL("../..", import.meta.url));
+const serverAlone = [process.execPath, "server/cli/main.ts", "start"] as const;
 
-/** A real lab server in a process of its own, as `npm start` runs it after the first stage. */
+/** A real lab server in a process of its own. */
 export interface ServerProcess extends AsyncDisposable {
   learnerLink: string;
   instructorLink: string;
@@ -16,17 +17,25 @@ export interface ServerProcess extends AsyncDisposable {
 /**
  * Starts it and resolves when it has printed its links.
  * @param env on top of this process's environment, e.g. FOOTBRIDGE_STATE_DIR.
+ * @param command by default the server alone, without what `npm start` runs before it; signals reach all it starts.
  */
-export async function startServer(env: Record<string, string>, timeoutMs: number): Promise<ServerProcess> {
-  const child = spawn(process.execPath, [main, "start"], {
+export async function startServer(
+  env: Record<string, string>,
+  timeoutMs: number,
+  command: readonly [string, ...string[]] = serverAlone,
+): Promise<ServerProcess> {
+  const isAlone = command === serverAlone;
+  const child = spawn(command[0], command.slice(1), {
+    cwd: checkout,
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "inherit"],
+    detached: !isAlone,
   });
   const links = await readLinks(child, timeoutMs);
   const end = async (signal: NodeJS.Signals) => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
+    if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
     const gone = new Promise((resolve) => child.once("exit", resolve));
-    child.kill(signal);
+    process.kill(isAlone ? child.pid : -child.pid, signal);
     await gone;
   };
   return { ...links, killHard: () => end("SIGKILL"), [Symbol.asyncDispose]: () => end("SIGTERM") };

@@ -11,6 +11,7 @@ import { LABELS } from "../../sandboxes/sandbox.ts";
 import { sweepContainers } from "../../sandboxes/service/sweep.ts";
 import { loadInstallation } from "../../server/installation.ts";
 import { freePorts } from "./free-port.ts";
+import { adoptKeys, sharedTemplate } from "./shared-template.ts";
 
 /** An installation for a server in a process of its own, which may die at any time. */
 export interface TestInstallation extends AsyncDisposable {
@@ -20,11 +21,12 @@ export interface TestInstallation extends AsyncDisposable {
 }
 
 /**
- * Makes one. Disposing of it, once its server is gone, removes what servers left: sandboxes, template, firewall, state.
+ * Makes one, whose VMs are copies of the template that tests share unless they are to boot. Disposing of it, once its server is gone, removes what servers left: sandboxes, template, firewall, state.
  * @param change settings that differ, as variables.
  */
 export async function makeInstallation(change: Record<string, string> = {}): Promise<TestInstallation> {
   const stateDir = await mkdtemp(join(tmpdir(), "footbridge-test-"));
+  if (change.FOOTBRIDGE_VM_TEMPLATE !== "false") await adoptKeys(stateDir, await sharedTemplate());
   const { id } = await loadInstallation(stateDir);
   const [port, vmWebPort, clusterWebPort] = await freePorts(3);
   return {
