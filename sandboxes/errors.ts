@@ -49,6 +49,8 @@ export class LabError extends Error {
 /** Turns anything thrown into a `LabError`, so that edges handle one shape. */
 export function toLabError(error: unknown): LabError {
   if (error instanceof LabError) return error;
+  // What went wrong first, where the clean-up failed as well.
+  if (error instanceof SuppressedError) return toLabError(error.suppressed);
   const message = error instanceof Error ? error.message : String(error);
   return new LabError("internal", message, { cause: error });
 }

@@ -1,4 +1,3 @@
-import { LabError, toLabError } from "../errors.ts";
 import { type RootShell, runAsRoot } from "./docker-root.ts";
 
 /**
@@ -22,16 +21,9 @@ exit $failed
 /**
  * Takes the bridge and the firewall rules of a Docker away that was stopped for good.
  * @param isOurs whether `iptables` was not there before.
+ * @throws LabError `command_failed` where rules could not be put back without Docker's.
  */
 export async function removeDockerNetworks(root: RootShell, isOurs: boolean): Promise<void> {
   const origin = isOurs ? "came-with-docker" : "was-there";
-  try {
-    await runAsRoot(root, ["sh", "-c", script, "sh", origin], { timeoutMs: 30_000 });
-  } catch (error) {
-    const { code, message } = toLabError(error);
-    throw new LabError(code, `Docker's rules are still in the firewall: ${message}`, {
-      cause: error,
-      hint: "uninstall again; a restart of the host clears them as well",
-    });
-  }
+  await runAsRoot(root, ["sh", "-c", script, "sh", origin], { timeoutMs: 30_000 });
 }

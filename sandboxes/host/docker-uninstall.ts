@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { readdir, rm, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { LabError } from "../errors.ts";
+import { LabError, toLabError } from "../errors.ts";
 import { docker } from "../images/docker-command.ts";
 import { type Report, step } from "../progress.ts";
 import { askApt, changePackages, mendPackages } from "./apt.ts";
@@ -160,7 +160,11 @@ async function removePackages(deps: UninstallDeps, journal: Journal): Promise<vo
     await step(deps.report, "remove Docker's networks", async () => {
       if (isSystemdHost(deps.paths))
         await runAsRoot(root, ["systemctl", "stop", "docker.socket", "docker"], { timeoutMs: 120_000 });
-      await removeDockerNetworks(root, removable.includes("iptables"));
+      // No reason to keep Docker: without it a restart of the host is all it takes.
+      await removeDockerNetworks(root, removable.includes("iptables")).catch((error: unknown) => {
+        const message = `a restart of the host clears them: ${toLabError(error).message}`;
+        deps.report({ step: "leave firewall rules of Docker", state: "done", message });
+      });
     });
   await step(deps.report, `remove ${removable.join(", ")}`, async () => {
     await changePackages(deps, root, ["purge", "-y", ...removable], (message) =>

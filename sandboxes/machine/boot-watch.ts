@@ -133,12 +133,16 @@ export class BootWatch {
     const deadline = performance.now() + loginTimeoutMs;
     for (;;) {
       try {
-        return await place.exec(["true"], { timeoutMs: deadline - performance.now(), signal });
+        const timeoutMs = Math.max(retryMs, deadline - performance.now());
+        return await place.exec(["true"], { timeoutMs, signal });
       } catch (error) {
-        const isOver = signal.aborted || performance.now() + retryMs >= deadline;
-        if (isOver || !(await supervisor.status()).qemu) throw error;
+        const isOn = await supervisor.status().then(
+          ({ qemu }) => qemu !== null,
+          () => false,
+        );
+        if (!isOn || signal.aborted || performance.now() >= deadline) throw error;
       }
-      await delay(retryMs, undefined, { signal });
+      await delay(retryMs);
     }
   }
 

@@ -107,7 +107,7 @@ async function hostOf(engine: Engine, { image, accelerator, labels }: TemplateSp
   }
 }
 
-/** One whose container does not start or does not answer is none. */
+/** One whose container does not start or makes no sense is none; copies may live of one that is only slow to answer. */
 async function isFinished(engine: Engine, name: string): Promise<boolean> {
   const container = await engine.inspectContainer(name);
   if (!container) return false;
@@ -115,7 +115,7 @@ async function isFinished(engine: Engine, name: string): Promise<boolean> {
     if (!container.running) await engine.startContainer(name);
     return (await new Supervisor({ engine, container: name }).status()).remembered?.isSaved === true;
   } catch (error) {
-    if (toLabError(error).code === "docker_unavailable") throw error;
+    if (["docker_unavailable", "timed_out"].includes(toLabError(error).code)) throw error;
     return false;
   }
 }

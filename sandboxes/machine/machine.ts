@@ -56,10 +56,7 @@ export interface Machine {
   readonly sandboxId: string;
   readonly place: Place;
   inspect(): Promise<MachineInspection>;
-  /**
-   * Calls back whenever its state has changed, by whatever or whomever, until the signal aborts; once somebody has
-   * inspected it.
-   */
+  /** Calls back at each change of its state, whoever caused it, until the signal aborts. Begins with the first `inspect`. */
   onChange(listener: () => void, signal: AbortSignal): void;
   /** Power on and wait until SSH answers. Steps: `start VM`, `boot guest`, `log in`; a copy's first has no boot. */
   start(report: SandboxReport, signal: AbortSignal): Promise<void>;

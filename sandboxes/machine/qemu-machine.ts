@@ -101,16 +101,21 @@ export class QemuMachine implements Machine {
     signal.addEventListener("abort", () => this.#changes.off("change", listener), { once: true });
   }
 
-  /** It ends with the container, whose death and start Docker tells; whoever looks then has it followed again. */
+  /** Ends with the container. Whoever looks has it followed again. */
   async #follow(): Promise<void> {
-    if (this.#isFollowed || this.#end.signal.aborted) return;
+    const { signal } = this.#end;
+    if (this.#isFollowed || signal.aborted) return;
     this.#isFollowed = true;
-    try {
-      await this.#supervisor.follow(() => this.#changes.emit("change"), this.#end.signal);
-    } catch {
-      // Whoever looked hears from the look itself that it can't be asked.
-    }
+    let isHeard = false;
+    const onChange = () => {
+      isHeard = true;
+      this.#changes.emit("change");
+    };
+    // Whoever looked hears from the look itself where it can't be asked.
+    await this.#supervisor.follow(onChange, signal).catch(() => {});
     this.#isFollowed = false;
+    // The container may run again before its end was seen here.
+    if (isHeard && !signal.aborted) this.#changes.emit("change");
   }
 
   async start(report: SandboxReport, signal: AbortSignal, first: FirstStart = {}): Promise<void> {

@@ -7,12 +7,12 @@ It answers one JSON object per line on control.sock:
   {"do": "await_guest", "seconds": n}   answers when the guest's SSH does, or QEMU ends
   {"do": "await_off", "seconds": n}     answers when QEMU has ended
   {"do": "mark_ready", "ready": true}   somebody has logged in; false: it boots again
-  {"do": "follow"}                      a line each time QEMU starts, ends, stops, goes on, or becomes ready; an empty
-                                        one now and then
+  {"do": "follow"}                      "changed" as a line, at once and each time QEMU starts, ends, stops or goes on,
+                                        and the guest boots anew or has let somebody in; an empty line now and then
   {"do": "kill"}                        pulls the plug
   {"do": "remember", "value": ...}      kept over restarts of the container
   {"do": "connect", "port": n}          after the answer the connection leads to that port of the guest
-SIGTERM presses the power button until QEMU has ended, which a guest that can't hear it is not asked for; then it ends.
+At SIGTERM a guest that is up is shut down by its power button first; then this process ends.
 Opening devices needs root, which this process is not: a short-lived set-up container in the same network namespace
 opens them and hands the descriptors over an abstract socket, which only that namespace can see.
 """
@@ -261,7 +261,9 @@ def mark_ready(ready):
     with lock:
         if qemu:
             qemu["ready"] = ready
-            lock.notify_all()
+            # What makes it false is told by itself: QEMU's reset.
+            if ready:
+                lock.notify_all()
 
 
 def kill():
@@ -290,7 +292,7 @@ def leave():
 
 
 def follow(peer):
-    def condition():
+    def state():
         return qemu and (qemu["process"].pid, qemu["ready"], qemu["run_state"])
 
     # What has changed since its owner looked is not known.
@@ -298,8 +300,8 @@ def follow(peer):
     while True:
         with lock:
             # The empty line shows whether somebody still listens.
-            changed = lock.wait_for(lambda: condition() != told, 30)
-            told = condition()
+            changed = lock.wait_for(lambda: state() != told, 30)
+            told = state()
         peer.sendall(b"changed\n" if changed else b"\n")
 
 

@@ -44,6 +44,8 @@ const status = z.object({
 export type SupervisorStatus = z.infer<typeof status>;
 
 const connectTimeoutMs = 15_000;
+/** For socat, which tries for 10 s, since a container that has just started does not listen yet. */
+const untilListening = `UNIX-CONNECT:${PATHS.control},retry=100,interval=0.1`;
 
 const answer = z.union([z.object({ ok: z.unknown() }), z.object({ error: z.string() })]);
 
@@ -89,18 +91,23 @@ export class Supervisor {
   }
 
   /**
-   * Calls back each time QEMU starts, ends, stops, goes on, boots anew or has let somebody in. Resolves when the signal
-   * aborts or the container ends.
+   * Calls back at once, and each time QEMU starts, ends, stops or goes on, and the guest boots anew or has let somebody
+   * in. Resolves when the signal aborts or the container ends.
+   * @throws LabError `machine_failed` where the supervisor is of a release that can't tell
    */
   async follow(onChange: () => void, signal: AbortSignal): Promise<void> {
-    const argv = ["socat", "-", `UNIX-CONNECT:${PATHS.control}`];
+    const argv = ["socat", "-", untilListening];
     const stream = await this.#engine.stream(this.#container, argv);
     const stop = () => stream.destroy();
     signal.addEventListener("abort", stop, { once: true });
     try {
       if (signal.aborted) return;
       stream.write(`${JSON.stringify({ do: "follow" })}\n`);
-      for await (const line of streamLines(stream)) if (line !== "") onChange();
+      for await (const line of streamLines(stream)) {
+        if (line === "changed") onChange();
+        else if (line !== "")
+          throw new LabError("machine_failed", `the supervisor can't be followed: ${line}`);
+      }
     } finally {
       signal.removeEventListener("abort", stop);
       stop();
@@ -144,10 +151,9 @@ export class Supervisor {
   }
 
   async #ask(request: { do: string } & Record<string, unknown>, timeoutMs: number, signal?: AbortSignal) {
-    // socat waits `-t` seconds for the answer after it has seen the end of the request; it tries to connect for 10 s,
-    // since a container that has just started does not listen yet.
+    // socat waits `-t` seconds for the answer after it has seen the end of the request.
     const seconds = String(Math.ceil(timeoutMs / 1000));
-    const argv = ["socat", "-t", seconds, "-", `UNIX-CONNECT:${PATHS.control},retry=100,interval=0.1`];
+    const argv = ["socat", "-t", seconds, "-", untilListening];
     const { stdout, stderr, exitCode } = await this.#engine.exec(this.#container, argv, {
       timeoutMs,
       input: `${JSON.stringify(request)}\n`,

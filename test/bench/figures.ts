@@ -72,9 +72,7 @@ export class Figures {
       await work();
     } catch (error) {
       for (const name of names) this.failed.add(name);
-      // What went wrong first, where the clean-up failed for it.
-      const why = error instanceof SuppressedError ? error.suppressed : error;
-      this.#tell(`could not measure ${names.join(", ")}: ${toLabError(why)}`);
+      this.#tell(`could not measure ${names.join(", ")}: ${toLabError(error)}`);
     }
   }
 }
