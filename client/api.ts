@@ -22,7 +22,7 @@ import { RequestFailure } from "./failure.ts";
 import { type Route, type RouteParameters, request } from "./paths.ts";
 import { currentLanguage } from "./preferences.ts";
 
-/** Longest anything may take: what is done to a sandbox is answered within 45 s, and a file may take longer. */
+/** Longest anything may take: power actions and repairs are answered within 45 s, and a file may take longer. */
 const REQUEST_TIMEOUT_MS = 120_000;
 
 /** Proves that a request comes from this page; every session answer brings it. */

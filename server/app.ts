@@ -99,7 +99,7 @@ export async function createApp(deps: AppDeps): Promise<App> {
     sessions,
     invitations,
     attempts,
-    controls: new SandboxControls({ attempts, sandboxes, hub, log, answerMs: deps.answerMs }),
+    controls: new SandboxControls({ attempts, sandboxes, hub, answerMs: deps.answerMs }),
     labs,
     tickets,
     metrics,

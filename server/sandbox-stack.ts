@@ -40,7 +40,7 @@ export interface SandboxStack extends AsyncDisposable {
   settings: SandboxSettings;
   engine: Engine;
   service: SandboxService;
-  /** Resolves when VMs start as copies of a template, or are to boot for good. */
+  /** Resolves when the template of VMs is there, or could not be made. */
   templateSettled: Promise<void>;
   /** A TCP connection to a port of a sandbox's VM, or to a NodePort of its cluster. */
   connect(sandboxId: string, world: "vm" | "cluster", port: number): Promise<Duplex>;

@@ -77,7 +77,12 @@ export function Dock({ attempt, actions, isReadOnly, view, onView, onEdit }: Doc
       </div>
       <div className="dock-body" id={bodyId} hidden={view === undefined}>
         {view === "machine" ? (
-          <MachinePanel machine={machine} actions={actions} isReadOnly={isReadOnly} />
+          <MachinePanel
+            machine={machine}
+            underWay={attempt.sandbox?.action}
+            actions={actions}
+            isReadOnly={isReadOnly}
+          />
         ) : null}
         {view === "cluster" && attempt.sandbox ? <ClusterPanel sandbox={attempt.sandbox} /> : null}
         {view === "web" ? <WebPanel attempt={attempt} /> : null}

@@ -1,4 +1,4 @@
-import type { SandboxView } from "../../server/protocol/views.ts";
+import type { SandboxAction, SandboxView } from "../../server/protocol/views.ts";
 import { useConfirm } from "../controls/confirm.tsx";
 import { Icon, type IconName } from "../controls/icon.tsx";
 import { FailureNotice, Notice } from "../controls/notice.tsx";
@@ -22,10 +22,13 @@ const isOffered: Record<PowerAction, (power: Machine["power"]) => boolean> = {
 /** The VM as its owner sees it on any hypervisor: state, power, hardware. */
 export function MachinePanel({
   machine,
+  underWay,
   actions,
   isReadOnly,
 }: {
   machine: Machine | undefined;
+  /** What is being done to the sandbox, whoever asked for it. */
+  underWay: SandboxAction | undefined;
   actions: AttemptActions;
   isReadOnly: boolean;
 }) {
@@ -67,7 +70,7 @@ export function MachinePanel({
       </section>
       {isReadOnly ? null : (
         <>
-          <PowerControls power={machine.power} action={actions.power} />
+          <PowerControls power={machine.power} underWay={underWay} action={actions.power} />
           {/* A change made elsewhere brings a new form, not one that fights it. */}
           <HardwareForm key={JSON.stringify(machine)} machine={machine} action={actions.hardware} />
         </>
@@ -76,10 +79,16 @@ export function MachinePanel({
   );
 }
 
-function PowerControls({ power, action }: { power: Machine["power"]; action: AttemptActions["power"] }) {
+interface PowerControlsProps {
+  power: Machine["power"];
+  underWay: SandboxAction | undefined;
+  action: AttemptActions["power"];
+}
+
+function PowerControls({ power, underWay, action }: PowerControlsProps) {
   const { messages } = useMessages();
   const confirm = useConfirm();
-  const running = action.running?.[0];
+  const running = action.running?.[0] ?? underWay;
 
   async function press(name: PowerAction) {
     if (name !== "on") {
@@ -103,7 +112,7 @@ function PowerControls({ power, action }: { power: Machine["power"]; action: Att
             key={name}
             type="button"
             className={name === "plug" || name === "reset" ? "button risky" : "button"}
-            disabled={!isOffered[name](power) || action.isPending}
+            disabled={!isOffered[name](power) || running !== undefined}
             onClick={() => void press(name)}
           >
             <Icon name={icons[name]} />

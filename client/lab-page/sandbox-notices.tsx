@@ -20,8 +20,10 @@ export function SandboxNotices({ attempt, actions, isReadOnly }: NoticesProps) {
   const { messages } = useMessages();
   const { sandbox } = attempt;
   const isBad = attempt.state === "running" && (sandbox?.phase === "degraded" || sandbox?.phase === "failed");
-  // As long as another page or an earlier request of this one has it repaired, too.
-  const isRepairing = actions.repair.isPending || sandbox?.isRepairing;
+  // Also while a repair asked for elsewhere, or earlier, goes on.
+  const isRepairing = actions.repair.isPending || sandbox?.action === "repair";
+  // What this page has asked for last says by itself how it failed, where it failed in time.
+  const failure = actions.repair.error ?? (actions.power.error ? undefined : sandbox?.actionFailure);
   const dangerous = useDangerousActions(actions);
   const remedies = isReadOnly ? undefined : (
     <div className="button-row">
@@ -39,7 +41,7 @@ export function SandboxNotices({ attempt, actions, isReadOnly }: NoticesProps) {
   );
   return (
     <>
-      {actions.repair.error ? <FailureNotice error={actions.repair.error} /> : null}
+      {failure ? <FailureNotice error={failure} /> : null}
       {isBad && sandbox ? (
         <Notice
           tone="bad"

@@ -2,7 +2,7 @@ import type { Placement } from "../../sandboxes/cluster/cluster.ts";
 import { LabError } from "../../sandboxes/errors.ts";
 import { isUntouched, type Sandbox } from "../../sandboxes/sandbox.ts";
 import type { Lab } from "../labs/lab.ts";
-import type { AttemptView } from "../protocol/views.ts";
+import type { AttemptView, SandboxAction } from "../protocol/views.ts";
 import type { Settings } from "../settings.ts";
 import type { Attempt } from "../store/store.ts";
 import type { AttemptFacts } from "./attempt-view.ts";
@@ -59,7 +59,9 @@ export class AttemptSandboxes implements AsyncDisposable {
   /** What is known now of the attempt's sandbox, or of its way to one. */
   async look(
     attempt: Attempt,
-  ): Promise<Pick<AttemptFacts, "state" | "queuePosition" | "sandbox" | "labStarts" | "isRepairing">> {
+  ): Promise<
+    Pick<AttemptFacts, "state" | "queuePosition" | "sandbox" | "labStarts" | "action" | "actionFailure">
+  > {
     const { id, sandboxId, startedAt } = attempt;
     const run = this.#runs.of(id);
     const inspection = await run?.inspect();
@@ -70,7 +72,8 @@ export class AttemptSandboxes implements AsyncDisposable {
       queuePosition: state === "queued" ? this.#line.positionOf(id) : undefined,
       sandbox: inspection ?? (lost || undefined),
       labStarts: run?.labStarts ?? { vm: { state: "waiting" }, cluster: { state: "waiting" } },
-      isRepairing: run?.isRepairing ?? false,
+      action: run?.action,
+      actionFailure: run?.actionFailure,
     };
   }
 
@@ -84,9 +87,14 @@ export class AttemptSandboxes implements AsyncDisposable {
     if (this.#line.length > 0) await this.#line.serve();
   }
 
-  /** See `LabRun.repair`. */
-  async repair(attemptId: string, work: () => Promise<void>): Promise<void> {
-    await this.#runs.of(attemptId)?.repair(work);
+  /** See `LabRun.act`. */
+  async act(attemptId: string, action: SandboxAction, work: () => Promise<void>): Promise<void> {
+    await this.#runs.of(attemptId)?.act(action, work);
+  }
+
+  /** Begins the lab's set-up again where it failed. */
+  retrySetup(attemptId: string): void {
+    this.#runs.of(attemptId)?.begin();
   }
 
   /** In the background: removing takes seconds, and whoever waits gets the room. */

@@ -4,10 +4,10 @@ import type { Lab, Task } from "../labs/lab.ts";
 import type { AttemptView, Condition, Language, TaskView, Verdict } from "../protocol/views.ts";
 import type { Settings } from "../settings.ts";
 import type { Attempt, Evidence } from "../store/store.ts";
-import { type LabStarts, sandboxView } from "./sandbox-view.ts";
+import { type SandboxDoings, sandboxView } from "./sandbox-view.ts";
 
 /** Everything known about an attempt at one moment. */
-export interface AttemptFacts {
+export interface AttemptFacts extends SandboxDoings {
   version: number;
   attempt: Attempt;
   learner: string;
@@ -18,8 +18,6 @@ export interface AttemptFacts {
   state: AttemptView["state"];
   queuePosition: number | undefined;
   sandbox: SandboxInspection | undefined;
-  labStarts: LabStarts;
-  isRepairing: boolean;
 }
 
 /** What a reader of `language` sees of it. */

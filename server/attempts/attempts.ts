@@ -1,7 +1,7 @@
 import { EventEmitter } from "node:events";
 import { LabError } from "../../sandboxes/errors.ts";
 import type { Sandbox } from "../../sandboxes/sandbox.ts";
-import type { AttemptView, Language } from "../protocol/views.ts";
+import type { AttemptView, Language, SandboxAction } from "../protocol/views.ts";
 import type { Settings } from "../settings.ts";
 import type { Attempt, Person } from "../store/store.ts";
 import { Activity } from "./activity.ts";
@@ -185,9 +185,14 @@ export class Attempts implements AsyncDisposable {
     return this.#activity.last(attempt.id, attempt.lastActivityAt);
   }
 
-  /** Has the attempt's sandbox repaired by `work`, then begins the lab's set-up again where it failed. */
-  async repair(id: string, work: () => Promise<void>): Promise<void> {
-    await this.#sandboxes.repair(id, work);
+  /** Has `work` done to the attempt's sandbox, which its views tell of. */
+  async act(id: string, action: SandboxAction, work: () => Promise<void>): Promise<void> {
+    await this.#sandboxes.act(id, action, work);
+  }
+
+  /** Begins the lab's set-up again where it failed. */
+  retrySetup(id: string): void {
+    this.#sandboxes.retrySetup(id);
   }
 
   /** Something that pages show has changed. */

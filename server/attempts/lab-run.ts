@@ -1,8 +1,10 @@
 import type { Logger } from "pino";
+import { type LabError, toLabError } from "../../sandboxes/errors.ts";
 import type { Sandbox, SandboxInspection } from "../../sandboxes/sandbox.ts";
 import type { PrepareLab, TaskWatcher, WatchTasks } from "../checks/task-watcher.ts";
 import type { TaskVerdict } from "../checks/verdict.ts";
 import type { Lab, WorldName } from "../labs/lab.ts";
+import type { SandboxAction } from "../protocol/views.ts";
 import type { LabStarts } from "./sandbox-view.ts";
 import { WorldStart } from "./world-start.ts";
 
@@ -39,7 +41,9 @@ export class LabRun implements AsyncDisposable {
   readonly #starts: Record<WorldName, WorldStart>;
   readonly #watcher: TaskWatcher;
   #inspection: Inspection | undefined;
-  #repair: Promise<void> | undefined;
+  /** In the order in which they were asked for. */
+  readonly #actions = new Map<SandboxAction, Promise<void>>();
+  #actionFailure: LabError | undefined;
 
   constructor(deps: LabRunDeps) {
     this.#deps = deps;
@@ -60,15 +64,26 @@ export class LabRun implements AsyncDisposable {
     for (const start of Object.values(this.#starts)) start.begin();
   }
 
-  get isRepairing(): boolean {
-    return this.#repair !== undefined;
+  /** What is being done to the sandbox at somebody's word. */
+  get action(): SandboxAction | undefined {
+    return this.#actions.keys().next().value;
   }
 
-  /** Repairs the sandbox by `work`, and begins again. Whoever asks while that goes on waits for the same repair. */
-  async repair(work: () => Promise<void>): Promise<void> {
-    this.#repair ??= this.#repaired(work);
-    this.#deps.onChange();
-    await this.#repair;
+  /** How the last of these failed, until the next begins: it may outlast whoever asked for it. */
+  get actionFailure(): LabError | undefined {
+    return this.#actionFailure;
+  }
+
+  /** Has `work` done to the sandbox. Whoever asks for the same while it goes on waits for it as well. */
+  async act(action: SandboxAction, work: () => Promise<void>): Promise<void> {
+    let done = this.#actions.get(action);
+    if (!done) {
+      this.#actionFailure = undefined;
+      done = this.#act(action, work);
+      this.#actions.set(action, done);
+      this.#deps.onChange();
+    }
+    await done;
   }
 
   /**
@@ -81,14 +96,20 @@ export class LabRun implements AsyncDisposable {
     return (known ?? this.#look()).value;
   }
 
-  async #repaired(work: () => Promise<void>): Promise<void> {
+  async #act(action: SandboxAction, work: () => Promise<void>): Promise<void> {
     try {
       await work();
+    } catch (error) {
+      const failure = toLabError(error);
+      if (failure.code !== "aborted") {
+        this.#actionFailure = failure;
+        this.#deps.log.warn({ err: failure, sandbox: this.sandbox.id, action }, "an action failed");
+      }
+      throw error;
     } finally {
-      this.#repair = undefined;
+      this.#actions.delete(action);
       this.#changed();
     }
-    if (!this.#stop.signal.aborted) this.begin();
   }
 
   #look(): Inspection {

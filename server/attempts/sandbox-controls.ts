@@ -1,8 +1,7 @@
-import type { Logger } from "pino";
-import { toLabError } from "../../sandboxes/errors.ts";
 import type { Hardware } from "../../sandboxes/machine/machine.ts";
 import type { SandboxService } from "../../sandboxes/sandbox.ts";
 import { settledWithin } from "../../sandboxes/waiting.ts";
+import type { SandboxAction } from "../protocol/views.ts";
 import type { TerminalHub } from "../terminal/hub.ts";
 import type { Attempts } from "./attempts.ts";
 
@@ -16,7 +15,6 @@ export interface SandboxControlsDeps {
   attempts: Attempts;
   sandboxes: SandboxService;
   hub: TerminalHub;
-  log: Logger;
   /** Longest that an answer waits for what it set off; 45 s when absent. */
   answerMs?: number | undefined;
 }
@@ -31,7 +29,7 @@ export class SandboxControls {
 
   /** @throws LabError `conflict` while there is no sandbox */
   async power(attemptId: string, action: "on" | "off" | "plug" | "reset"): Promise<void> {
-    await this.#do(attemptId, ({ id }) => this.#deps.sandboxes.power(id, action));
+    await this.#do(attemptId, action, (id) => this.#deps.sandboxes.power(id, action));
   }
 
   /** Takes effect at the next power-on. @throws LabError `conflict`, `no_room` */
@@ -44,30 +42,24 @@ export class SandboxControls {
   /** Brings back what has stopped, the lab's set-up included. @throws LabError `conflict` */
   async repair(attemptId: string): Promise<void> {
     const { attempts, sandboxes } = this.#deps;
-    await this.#do(attemptId, ({ id }) => attempts.repair(attemptId, () => sandboxes.repair(id)));
-  }
-
-  /** Waits for the work, but not for ever; what fails later is in the sandbox's state, and in the log. */
-  async #do(attemptId: string, work: (sandbox: { id: string }) => Promise<void>): Promise<void> {
-    const { attempts, log, answerMs = ANSWER_MS } = this.#deps;
-    const sandbox = attempts.sandboxOf(attemptId);
-    let isAwaited = true;
-    const done = this.#done(attemptId, sandbox.id, work(sandbox)).catch((error: unknown) => {
-      if (isAwaited) throw error;
-      log.error({ err: toLabError(error), sandbox: sandbox.id }, "failed after the answer");
+    await this.#do(attemptId, "repair", async (id) => {
+      await sandboxes.repair(id);
+      attempts.retrySetup(attemptId);
     });
-    await Promise.race([done, settledWithin(answerMs, done)]);
-    isAwaited = false;
   }
 
-  /** Also where it fails, terminals find out what became of them. */
-  async #done(attemptId: string, sandboxId: string, work: Promise<void>): Promise<void> {
-    const { attempts, hub } = this.#deps;
-    try {
-      await work;
-    } finally {
-      hub.reattach(sandboxId);
-      attempts.changed(attemptId);
-    }
+  /** Waits for the work, but not for ever: that it goes on, or how it failed, is in the attempt's view. */
+  async #do(
+    attemptId: string,
+    action: SandboxAction,
+    work: (sandboxId: string) => Promise<void>,
+  ): Promise<void> {
+    const { attempts, hub, answerMs = ANSWER_MS } = this.#deps;
+    const { id } = attempts.sandboxOf(attemptId);
+    const done = attempts
+      .act(attemptId, action, () => work(id))
+      // Also where it fails, terminals find out what became of them.
+      .finally(() => hub.reattach(id));
+    await Promise.race([done, settledWithin(answerMs, done)]);
   }
 }

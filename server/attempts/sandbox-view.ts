@@ -1,10 +1,10 @@
 import type { ClusterInspection } from "../../sandboxes/cluster/cluster.ts";
-import type { ErrorCode } from "../../sandboxes/errors.ts";
+import type { ErrorCode, LabError } from "../../sandboxes/errors.ts";
 import type { MachineInspection } from "../../sandboxes/machine/machine.ts";
 import type { SandboxInspection } from "../../sandboxes/sandbox.ts";
 import type { Trouble } from "../../sandboxes/trouble.ts";
 import { WORLD_NAMES, type WorldName } from "../labs/lab.ts";
-import type { SandboxView, TroubleView } from "../protocol/views.ts";
+import type { SandboxAction, SandboxView, TroubleView } from "../protocol/views.ts";
 
 /** How far the lab's own set-up in one world of the sandbox is. `elapsedMs` is absent where an earlier server did it. */
 export type LabStart =
@@ -22,10 +22,17 @@ export const PREPARE_STEPS = {
   cluster: "prepare lab in cluster",
 } as const satisfies Record<WorldName, string>;
 
+/** What the lab server does in and to a sandbox. */
+export interface SandboxDoings {
+  labStarts: LabStarts;
+  action: SandboxAction | undefined;
+  actionFailure: LabError | undefined;
+}
+
 /** What the pages see of a sandbox: for them it is ready when the lab is. */
 export function sandboxView(
   inspection: SandboxInspection,
-  { labStarts, isRepairing }: { labStarts: LabStarts; isRepairing: boolean },
+  { labStarts, action, actionFailure }: SandboxDoings,
 ): SandboxView {
   const { id, placement, machine, cluster } = inspection;
   const failure = inspection.failure ?? WORLD_NAMES.map((world) => labStarts[world]).find(hasFailed);
@@ -33,22 +40,15 @@ export function sandboxView(
     id,
     phase: phase(inspection, labStarts),
     placement,
-    isRepairing,
+    ...(action ? { action } : {}),
+    ...(actionFailure ? { actionFailure: failureView(actionFailure) } : {}),
     steps: [
       ...inspection.steps.map(stepView),
       ...WORLD_NAMES.flatMap((world) => prepareStep(world, labStarts[world])),
     ],
     ...(machine ? { machine: { ...machineView(machine), labStart: labStarts.vm.state } } : {}),
     ...(cluster ? { cluster: { ...clusterView(cluster), labStart: labStarts.cluster.state } } : {}),
-    ...(failure
-      ? {
-          failure: {
-            code: failure.code,
-            message: failure.message,
-            ...(failure.hint ? { hint: failure.hint } : {}),
-          },
-        }
-      : {}),
+    ...(failure ? { failure: failureView(failure) } : {}),
   };
 }
 
@@ -118,6 +118,18 @@ function machineView({ state, accelerator, hardware, pendingHardware }: MachineI
     hardware,
     ...(pendingHardware ? { pendingHardware } : {}),
   };
+}
+
+function failureView({
+  code,
+  message,
+  hint,
+}: {
+  code: ErrorCode;
+  message: string;
+  hint?: string | undefined;
+}) {
+  return { code, message, ...(hint ? { hint } : {}) };
 }
 
 function troubleView({ code, values, reason, remedy }: Trouble): TroubleView {

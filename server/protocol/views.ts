@@ -75,11 +75,19 @@ export const TroubleView = z.object({
 });
 export type TroubleView = z.infer<typeof TroubleView>;
 
+const FailureView = z.object({ code: z.string(), message: z.string(), hint: z.string().optional() });
+
+/** What may be going on with a sandbox at somebody's word: a repair, or an action of the VM's power buttons. */
+const SandboxAction = z.enum(["repair", "on", "off", "plug", "reset"]);
+export type SandboxAction = z.infer<typeof SandboxAction>;
+
 export const SandboxView = z.object({
   id: z.string(),
   phase: z.enum(["creating", "ready", "degraded", "failed", "destroying"]),
   placement: z.enum(["beside", "nested"]),
-  isRepairing: z.boolean(),
+  action: SandboxAction.optional(),
+  /** How the last action failed, until the next begins. */
+  actionFailure: FailureView.optional(),
   steps: z.array(StepView),
   machine: z
     .object({
@@ -100,7 +108,7 @@ export const SandboxView = z.object({
       labStart: LabStartView,
     })
     .optional(),
-  failure: z.object({ code: z.string(), message: z.string(), hint: z.string().optional() }).optional(),
+  failure: FailureView.optional(),
 });
 export type SandboxView = z.infer<typeof SandboxView>;
 

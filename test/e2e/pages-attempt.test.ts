@@ -71,7 +71,7 @@ describe("bring-up", () => {
   });
 
   test("a repair that goes on is told, whoever asked for it, and asked for only when it is over", async () => {
-    server.script.attempt = attempt({ sandbox: { ...degradedSandbox, isRepairing: true } });
+    server.script.attempt = attempt({ sandbox: { ...degradedSandbox, action: "repair" } });
     await using visitor = await pages.open("/attempts/a1");
     const alert = visitor.page.getByRole("alert");
     const repairing = alert.getByRole("button", { name: en.sandbox.repairing });
@@ -192,6 +192,24 @@ describe("machine", () => {
     await dialog.getByRole("button", { name: en.machine.actions.reset, exact: true }).click();
     await soon(() => server.requests).toEqual([{ route: routes.power, body: { action: "reset" } }]);
     await gone(dialog);
+  });
+
+  test("an action that outlasts its answer is told until it is over, and how it failed", async () => {
+    server.script.attempt = attempt({ sandbox: { ...readySandbox, action: "off" } });
+    await using visitor = await pages.open("/attempts/a1");
+    const { page } = visitor;
+    await panel(visitor);
+    expect(await page.getByRole("button", { name: en.machine.busy.off }).isDisabled()).toBe(true);
+    expect(await page.getByRole("button", { name: en.machine.actions.plug }).isDisabled()).toBe(true);
+    const actionFailure = {
+      code: "machine_failed",
+      message: "QEMU does not end",
+      hint: "is the disk stuck?",
+    };
+    server.push(attempt({ sandbox: { ...readySandbox, actionFailure } }));
+    await seen(page.getByRole("alert").getByText(actionFailure.message));
+    await seen(page.getByRole("alert").getByText(actionFailure.hint));
+    expect(await page.getByRole("button", { name: en.machine.actions.plug }).isEnabled()).toBe(true);
   });
 
   test("hardware: what it is, what it will be, and no disk that shrinks", async () => {

@@ -204,19 +204,24 @@ test("a repair that takes long is answered before it is done, and told until the
   const cluster = sandbox?.cluster();
   if (cluster) cluster.state = { phase: "broken", ...nodeStopped };
   sandbox?.changed();
-  const isRepairing = async () => (await attemptOf(learner, id)).sandbox?.isRepairing;
+  const look = async () => (await attemptOf(learner, id)).sandbox;
   for (const _ of [1, 2]) {
     const { status, body } = await change(learner, "repair", id);
-    expect({ status, ...body.sandbox }).toMatchObject({ status: 200, phase: "degraded", isRepairing: true });
+    expect({ status, ...body.sandbox }).toMatchObject({ status: 200, phase: "degraded", action: "repair" });
   }
   expect(repairs).toBe(1);
   docker.reject(new LabError("docker_unavailable", "docker does not answer"));
-  await poll(async () => !(await isRepairing()), "the repair is over");
-  expect((await attemptOf(learner, id)).sandbox?.phase).toBe("degraded");
+  await poll(async () => (await look())?.action === undefined, "the repair is over");
+  expect(await look()).toMatchObject({
+    phase: "degraded",
+    actionFailure: { code: "docker_unavailable", message: "docker does not answer" },
+  });
   docker = Promise.withResolvers();
   await change(learner, "repair", id);
   docker.resolve();
-  expect(await untilReady(learner, id)).toMatchObject({ sandbox: { isRepairing: false } });
+  await untilReady(learner, id);
+  expect(await look()).not.toHaveProperty("action");
+  expect(await look()).not.toHaveProperty("actionFailure");
   expect(repairs).toBe(2);
 });
 

@@ -8,16 +8,19 @@ import { builtImage } from "../support/built-image.ts";
 import { makeInstallation, type TestInstallation } from "../support/test-installation.ts";
 
 /** The unit of the docs, under a systemd of its own: that of a node image, with this host's Docker. In order. */
-const START_MS = 300_000;
+const START_MS = 120_000;
+const LIBATOMIC = "/usr/lib/x86_64-linux-gnu/libatomic.so.1";
 const name = `fb-systemd-${process.pid}`;
 const checkout = fileURLToPath(new URL("../..", import.meta.url));
 const unitFile = fileURLToPath(new URL("../../docs/footbridge.service", import.meta.url));
+
+const { cacheDir } = hostPaths(process.env);
 
 let installation: TestInstallation;
 
 async function inHost(script: string, input = ""): Promise<{ stdout: string; exitCode: number }> {
   const argv = ["docker", "exec", "--interactive", name, "sh", "-c", script] as const;
-  return await run(argv, { timeoutMs: 120_000, input, okExitCodes: [1, 3, 7, 22] });
+  return await run(argv, { timeoutMs: 120_000, input, okExitCodes: [1, 3] });
 }
 
 async function done(script: string, input?: string): Promise<string> {
@@ -33,8 +36,8 @@ async function write(path: string, content: string): Promise<void> {
 const show = async (property: string) => await done(`systemctl show --value -p ${property} footbridge`);
 
 async function untilServing(): Promise<void> {
-  const ask = `curl -fsS http://127.0.0.1:${installation.env.FOOTBRIDGE_PORT}/healthz`;
-  await poll(async () => (await inHost(ask)).exitCode === 0, "the server is ready", {
+  const ask = `curl -fsS http://127.0.0.1:${installation.env.FOOTBRIDGE_PORT}/healthz || true`;
+  await poll(async () => (await inHost(ask)).stdout.includes("ready"), "the server is ready", {
     timeoutMs: START_MS,
     pauseMs: 500,
   }).catch(async (error: Error) => {
@@ -44,7 +47,8 @@ async function untilServing(): Promise<void> {
 
 /** What differs from the docs' installation; the unit itself stays as it is. */
 async function writeSettings(change: Record<string, string> = {}): Promise<void> {
-  const settings = { ...installation.env, FOOTBRIDGE_DOCKER_HOST: "unix:///docker.sock", ...change };
+  const here = { FOOTBRIDGE_CACHE_DIR: cacheDir, FOOTBRIDGE_DOCKER_HOST: "unix:///docker.sock" };
+  const settings = { ...installation.env, ...here, ...change };
   const lines = Object.entries(settings).map(([key, value]) => `Environment=${key}=${value}`);
   await write("/etc/systemd/system/footbridge.service.d/test.conf", `[Service]\n${lines.join("\n")}\n`);
   await done("systemctl daemon-reload");
@@ -52,14 +56,15 @@ async function writeSettings(change: Record<string, string> = {}): Promise<void>
 
 beforeAll(async () => {
   installation = await makeInstallation({ FOOTBRIDGE_VM_TEMPLATE: "false" });
-  const { cacheDir } = hostPaths(process.env);
-  const { stdout: docker } = await run(["sh", "-c", 'readlink -f "$(command -v docker)"'], {
-    timeoutMs: 10_000,
-  });
+  const resolved = async (path: string) =>
+    (await run(["readlink", "-f", path], { timeoutMs: 10_000 })).stdout.trim();
+  const { stdout: docker } = await run(["which", "docker"], { timeoutMs: 10_000 });
   const seen = {
     [checkout]: "/footbridge:ro",
-    [cacheDir]: `${cacheDir}:ro`,
-    [docker]: "/usr/local/bin/docker:ro",
+    [cacheDir]: cacheDir,
+    [await resolved(docker.trim())]: "/usr/local/bin/docker:ro",
+    // A node has no Node.js, nor what that needs.
+    [await resolved(LIBATOMIC)]: `${LIBATOMIC}:ro`,
     "/var/run/docker.sock": "/docker.sock",
     [installation.env.FOOTBRIDGE_STATE_DIR ?? ""]: installation.env.FOOTBRIDGE_STATE_DIR ?? "",
   };
@@ -77,7 +82,10 @@ beforeAll(async () => {
   ];
   const flags = ["--detach", "--name", name, "--label", "footbridge.test=systemd", ...node, ...mounts];
   await run(["docker", "run", ...flags, await builtImage("node")], { timeoutMs: 60_000 });
-  await poll(async () => (await inHost("systemctl is-system-running")).stdout !== "offline", "systemd runs");
+  const isUp = async () =>
+    /^(starting|running|degraded)/.test((await inHost("systemctl is-system-running")).stdout);
+  await poll(isUp, "systemd runs");
+  // The packages are this checkout's: bringing them is npm's business, which a node has not got.
   await done(
     `systemctl mask --now kubelet containerd
      mkdir -p /overlay && mount -t tmpfs tmpfs /overlay && mkdir -p /overlay/up /overlay/work /opt/footbridge
@@ -94,7 +102,7 @@ afterAll(async () => {
   await installation?.[Symbol.asyncDispose]();
 });
 
-test("systemd starts it with the host, and its journal has the links", async () => {
+test("it is enabled and serves, and its journal has the links", async () => {
   await done("systemctl enable --now footbridge");
   await untilServing();
   expect(await done("systemctl is-enabled footbridge")).toBe("enabled");
@@ -123,5 +131,5 @@ test("wrong settings are told, and not tried again and again", async () => {
   await poll(async () => (await show("ActiveState")) === "failed", "it has failed", { timeoutMs: START_MS });
   expect(await show("ExecMainStatus")).toBe("2");
   expect(await show("NRestarts")).toBe("0");
-  expect(await done("journalctl --no-pager -u footbridge")).toContain("eighty");
+  expect(await done("journalctl --no-pager -u footbridge")).toContain("`port`");
 });

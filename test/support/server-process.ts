@@ -17,25 +17,23 @@ export interface ServerProcess extends AsyncDisposable {
 /**
  * Starts it and resolves when it has printed its links.
  * @param env on top of this process's environment, e.g. FOOTBRIDGE_STATE_DIR.
- * @param command by default the server alone, without what `npm start` runs before it; signals reach all it starts.
+ * @param command by default the server alone, without what `npm start` runs before it; npm passes SIGTERM on.
  */
 export async function startServer(
   env: Record<string, string>,
   timeoutMs: number,
   command: readonly [string, ...string[]] = serverAlone,
 ): Promise<ServerProcess> {
-  const isAlone = command === serverAlone;
   const child = spawn(command[0], command.slice(1), {
     cwd: checkout,
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "inherit"],
-    detached: !isAlone,
   });
   const links = await readLinks(child, timeoutMs);
   const end = async (signal: NodeJS.Signals) => {
-    if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
+    if (child.exitCode !== null || child.signalCode !== null) return;
     const gone = new Promise((resolve) => child.once("exit", resolve));
-    process.kill(isAlone ? child.pid : -child.pid, signal);
+    child.kill(signal);
     await gone;
   };
   return { ...links, killHard: () => end("SIGKILL"), [Symbol.asyncDispose]: () => end("SIGTERM") };
@@ -49,7 +47,7 @@ async function readLinks(child: ChildProcess, timeoutMs: number) {
   }>();
   const said: string[] = [];
   const timer = setTimeout(() => {
-    child.kill("SIGKILL");
+    child.kill();
     reject(new Error(`the server printed no links within ${timeoutMs / 1000} s:\n${said.join("\n")}`));
   }, timeoutMs);
   child.once("exit", (code) => reject(new Error(`the server ended with ${code}:\n${said.join("\n")}`)));

@@ -21,7 +21,8 @@ export interface TestInstallation extends AsyncDisposable {
 }
 
 /**
- * Makes one, whose VMs are copies of the template that tests share unless they are to boot. Disposing of it, once its server is gone, removes what servers left: sandboxes, template, firewall, state.
+ * Makes one, whose VMs are copies of the template that tests share unless they are to boot. Disposing of it, once its
+ * server is gone, removes what servers left: sandboxes, template, firewall, state.
  * @param change settings that differ, as variables.
  */
 export async function makeInstallation(change: Record<string, string> = {}): Promise<TestInstallation> {

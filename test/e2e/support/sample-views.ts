@@ -142,7 +142,6 @@ export const readySandbox: SandboxView = {
   id: "7f3a",
   phase: "ready",
   placement: "beside",
-  isRepairing: false,
   steps: [],
   machine: {
     power: "on",
@@ -165,7 +164,6 @@ export const creatingSandbox: SandboxView = {
   id: "7f3a",
   phase: "creating",
   placement: "beside",
-  isRepairing: false,
   steps: [
     { name: "create network", state: "done", elapsedMs: 340 },
     { name: "start VM", state: "done", elapsedMs: 2_180 },
@@ -198,7 +196,6 @@ export const failedSandbox: SandboxView = {
   id: "7f3a",
   phase: "failed",
   placement: "beside",
-  isRepairing: false,
   steps: [],
   failure: {
     code: "cluster_failed",
