@@ -234,7 +234,9 @@ export class TerminalSession {
     this.#deps.screen.write(text, () => {
       if (instance === this.#instance && this.#acked === offset) this.#ack(offset);
     });
-    if (this.#state.kind === "lost" || (this.#state.kind === "ended" && isAnother)) this.#inReach();
+    // Also where it is in reach already: the holding that an empty screen began may have ended without a word.
+    const { kind } = this.#state;
+    if (this.#isInReach() || kind === "lost" || (kind === "ended" && isAnother)) this.#inReach();
   }
 
   #size(cols: number, rows: number, isWriter: boolean): void {

@@ -204,6 +204,19 @@ describe("when a link breaks", () => {
     expect(new Set(pids).size).toBe(1);
   });
 
+  test("a new server that reaches the shell at its second try only gives it the keyboard again", async () => {
+    const page = await served.openPage();
+    await run(page, "echo one-$((6*7))", "one-42");
+    await served.stop();
+    await inState(page, "offline");
+    served.place.failure = new Error("no route to the VM");
+    await served.start();
+    await inState(page, "lost");
+    served.place.failure = undefined;
+    await inState(page, "open");
+    await run(page, "echo two-$((6*7))", "two-42");
+  });
+
   test("what was lost is told with its reason", async () => {
     const page = await served.openPage();
     await run(page, "echo one-$((6*7))", "one-42");
