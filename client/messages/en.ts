@@ -522,7 +522,7 @@ export const en = {
     powerOnHint: "Power it on in the sandbox panel below.",
     screen: {
       connecting: "Connecting…",
-      starting: "The shell is starting. What is typed meanwhile is kept for it.",
+      starting: "The shell is starting. What you type now is sent once it runs.",
       offline: "No connection to the lab server. The shell goes on running.",
       lost: "The shell is out of reach:",
       ended: (status: number) =>

@@ -506,7 +506,7 @@ export const zh: Messages = {
     powerOnHint: "可在下方的沙箱面板中开机。",
     screen: {
       connecting: "正在连接…",
-      starting: "Shell 正在启动，此时输入的内容会在启动后送达。",
+      starting: "Shell 正在启动，您现在输入的内容会在启动完成后发送。",
       offline: "与实验服务器的连接已断开，Shell 仍在运行。",
       lost: "无法访问此 Shell：",
       ended: (status) =>

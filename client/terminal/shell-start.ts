@@ -17,7 +17,7 @@ export class ShellStart {
     this.#onChange = onChange;
   }
 
-  /** It takes so long that its reader should be told. */
+  /** It takes so long that its reader should be told, and what is typed waits for it. */
   get isSlow(): boolean {
     return this.#isSlow;
   }
@@ -41,7 +41,7 @@ export class ShellStart {
         this.#isSlow = true;
       }),
       later(HELD_MS, () => {
-        this.#holdsInput = false;
+        this.#isSlow = this.#holdsInput = false;
       }),
     ];
   }

@@ -2,7 +2,7 @@
 export type TerminalState =
   | { kind: "connecting" }
   | { kind: "open" }
-  /** The shell has not printed anything yet, and takes its time. */
+  /** The shell has not printed anything yet, and takes its time. What is typed waits for it. */
   | { kind: "starting" }
   /** Another page has the keyboard. `mayTake` is false for one who only looks on. */
   | { kind: "watching" }

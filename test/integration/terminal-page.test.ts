@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -26,6 +26,48 @@ beforeEach(async () => {
   served = await serveTerminal(browser);
 });
 afterEach(() => served[Symbol.asyncDispose]());
+
+/** New shells run only after something was written to the file that it gives. */
+async function makeShellWait(): Promise<string> {
+  const begin = join(served.place.directory, "begin");
+  await runOnHost(["mkfifo", begin], { timeoutMs: WAIT_MS });
+  served.place.shell = ["sh", "-c", `cat '${begin}'; exec bash --norc --noprofile -i`];
+  return begin;
+}
+
+/** A page in which no time passes by itself, so that a busy host can't make a shell's start too long. */
+async function openStoppedPage(): Promise<Page> {
+  const page = await served.context.newPage();
+  await page.clock.install({ time: 0 });
+  // While there is nothing on the page, a jump is none.
+  await page.clock.pauseAt(60_000);
+  await page.goto(`${served.url}/?reader`);
+  return page;
+}
+
+/** Lets time pass on a stopped page until it is so, and no more of it than that. */
+async function passUntil(page: Page, isSo: () => Promise<boolean>, what: string): Promise<void> {
+  const isSoNow = async () => {
+    await page.clock.runFor(20);
+    return await isSo();
+  };
+  await poll(isSoNow, what, { timeoutMs: WAIT_MS });
+}
+
+const isToldStarting = async (page: Page) =>
+  (await page.getByRole("status").getByText("The shell is starting.").count()) > 0;
+
+/** Waits, without time passing on the page, until it has got output that comes after `act`. */
+async function untilShellPrints(page: Page, act: () => Promise<void>): Promise<void> {
+  await page.evaluate(() => {
+    window.gotten = "";
+    window.socket.on("terminal:output", (_id, _offset, data) => {
+      window.gotten += new TextDecoder().decode(data);
+    });
+  });
+  await act();
+  await poll(async () => (await page.evaluate(() => window.gotten)) !== "", "output", { timeoutMs: WAIT_MS });
+}
 
 describe("in a browser", () => {
   test("one types, sees and reads, and the page's policy is kept", async () => {
@@ -133,20 +175,31 @@ describe("in a browser", () => {
   });
 
   test("a shell that takes its time to start is told as such until it prints, and gets what was typed", async () => {
-    const begin = join(served.place.directory, "begin");
-    await runOnHost(["mkfifo", begin], { timeoutMs: WAIT_MS });
-    served.place.shell = ["sh", "-c", `cat '${begin}'; exec bash --norc --noprofile -i`];
-    const page = await served.context.newPage();
-    await page.goto(`${served.url}/?reader`);
-    const told = page.getByRole("status").getByText("The shell is starting.");
-    await told.waitFor({ timeout: WAIT_MS });
+    const begin = await makeShellWait();
+    const page = await openStoppedPage();
+    await passUntil(page, () => isToldStarting(page), "told that the shell starts");
     await page.getByRole("textbox", { name: "Shell on the VM" }).focus();
     await page.keyboard.type("echo early-$((6*7))\n");
     expect((await rows(page)).filter(Boolean)).toEqual([]);
-    await writeFile(begin, "");
+    await untilShellPrints(page, () => writeFile(begin, ""));
+    await page.clock.resume();
     await shows(page, "early-42");
-    expect(await told.count()).toBe(0);
+    expect(await isToldStarting(page)).toBe(false);
     expect((await rows(page)).filter((row) => row.includes("echo early-$"))).toHaveLength(1);
+  });
+
+  test("a shell that prints nothing is typed to all the same, and told as starting no longer", async () => {
+    const file = join(served.place.directory, "typed");
+    served.place.shell = ["sh", "-c", `stty -echo; exec cat > '${file}'`];
+    const typed = () => readFile(file, "utf8").catch(() => undefined);
+    const page = await openStoppedPage();
+    await passUntil(page, () => isToldStarting(page), "told that the shell starts");
+    await poll(async () => (await typed()) === "", "the shell reads", { timeoutMs: WAIT_MS });
+    await page.getByRole("textbox", { name: "Shell on the VM" }).focus();
+    await page.keyboard.type("early\n");
+    await page.clock.runFor(10_000);
+    await poll(async () => !(await isToldStarting(page)), "told so no longer", { timeoutMs: WAIT_MS });
+    await poll(async () => (await typed()) === "early\n", "what was typed", { timeoutMs: WAIT_MS });
   });
 
   test("text is found, by keyboard alone", async () => {
