@@ -260,8 +260,9 @@ export class TerminalSession {
   #inReach(): void {
     const { isSlow, holdsInput } = this.#shellStart;
     this.#tell({ kind: !this.#isWriter ? "watching" : isSlow ? "starting" : "open" });
-    if (!this.#isWriter) this.#input.pause();
-    else if (!holdsInput) this.#input.open();
+    // A queue may still be open from the shell before.
+    if (!this.#isWriter || holdsInput) this.#input.pause();
+    else this.#input.open();
   }
 
   #lost(reason: string, hint: string | undefined): void {

@@ -57,16 +57,24 @@ async function passUntil(page: Page, isSo: () => Promise<boolean>, what: string)
 const isToldStarting = async (page: Page) =>
   (await page.getByRole("status").getByText("The shell is starting.").count()) > 0;
 
-/** Waits, without time passing on the page, until it has got output that comes after `act`. */
-async function untilShellPrints(page: Page, act: () => Promise<void>): Promise<void> {
+/** Types to a shell that waits, of which the page says that it starts, and expects it of the shell once it runs. */
+async function expectTypedOnce(page: Page, begin: string): Promise<void> {
+  await passUntil(page, () => isToldStarting(page), "told that the shell starts");
+  await page.getByRole("textbox", { name: "Shell on the VM" }).focus();
+  await page.keyboard.type("echo early-$((6*7))\n");
   await page.evaluate(() => {
     window.gotten = "";
     window.socket.on("terminal:output", (_id, _offset, data) => {
       window.gotten += new TextDecoder().decode(data);
     });
   });
-  await act();
+  await writeFile(begin, "");
+  // Time passes again only when the shell has printed, so that it may take as long as it likes to begin.
   await poll(async () => (await page.evaluate(() => window.gotten)) !== "", "output", { timeoutMs: WAIT_MS });
+  await page.clock.resume();
+  await shows(page, "early-42");
+  expect(await isToldStarting(page)).toBe(false);
+  expect((await rows(page)).filter((row) => row.includes("echo early-$"))).toHaveLength(1);
 }
 
 describe("in a browser", () => {
@@ -176,16 +184,20 @@ describe("in a browser", () => {
 
   test("a shell that takes its time to start is told as such until it prints, and gets what was typed", async () => {
     const begin = await makeShellWait();
+    await expectTypedOnce(await openStoppedPage(), begin);
+  });
+
+  test("a shell after one that has ended gets what was typed while it started once, too", async () => {
     const page = await openStoppedPage();
-    await passUntil(page, () => isToldStarting(page), "told that the shell starts");
+    const ended = page.locator('.terminal[data-state="ended"]');
+    await passUntil(page, async () => (await rows(page)).some(Boolean), "a prompt");
     await page.getByRole("textbox", { name: "Shell on the VM" }).focus();
-    await page.keyboard.type("echo early-$((6*7))\n");
-    expect((await rows(page)).filter(Boolean)).toEqual([]);
-    await untilShellPrints(page, () => writeFile(begin, ""));
-    await page.clock.resume();
-    await shows(page, "early-42");
-    expect(await isToldStarting(page)).toBe(false);
-    expect((await rows(page)).filter((row) => row.includes("echo early-$"))).toHaveLength(1);
+    await page.keyboard.type("exit\n");
+    await passUntil(page, async () => (await ended.count()) > 0, "the shell's end");
+    const begin = await makeShellWait();
+    await page.getByRole("button", { name: "Start a new shell" }).focus();
+    await page.keyboard.press("Enter");
+    await expectTypedOnce(page, begin);
   });
 
   test("a shell that prints nothing is typed to all the same, and told as starting no longer", async () => {
