@@ -1,5 +1,5 @@
 import { useState, useSyncExternalStore } from "react";
-import { AttemptView, RoomView } from "../../server/protocol/views.ts";
+import { AttemptView, RoomView, type ViewVersion } from "../../server/protocol/views.ts";
 import { currentLanguage, subscribePreferences } from "../preferences.ts";
 import { type Connection, useConnection } from "./connection.tsx";
 import { answered } from "./socket.ts";
@@ -25,7 +25,7 @@ interface Source<View> {
   listen(connection: Connection, onView: (view: View) => void): () => void;
 }
 
-function createLiveView<View extends { version: number }>(
+function createLiveView<View extends { version: ViewVersion }>(
   connection: Connection,
   initial: View,
   source: Source<View>,
@@ -36,21 +36,16 @@ function createLiveView<View extends { version: number }>(
     live = next;
     for (const tell of listeners) tell();
   };
-  let newest = initial.version;
   const take = (view: View) => {
-    if (view.version < newest) return;
-    newest = view.version;
+    const { server, count } = live.view.version;
+    // Another server is a newer one. It counts anew, and may answer a request before the socket is back.
+    if (view.version.server === server && view.version.count < count) return;
     become({ view, receivedAt: Date.now(), error: undefined });
   };
   // Asked anew after each reconnect, since the server sees a new socket then, and in each new language.
   const watch = () => {
     if (!connection.socket.connected) return;
     source.ask(connection).then(take, (error: unknown) => become({ ...live, error }));
-  };
-  const onConnect = () => {
-    // A restarted server counts from the beginning. It does not count from the clock, which may be set back.
-    newest = 0;
-    watch();
   };
   const watchIfRefused = () => {
     if (live.error) watch();
@@ -64,14 +59,14 @@ function createLiveView<View extends { version: number }>(
       if (listeners.size === 1) {
         const stopListening = source.listen(connection, take);
         const release = connection.subscribe(() => {});
-        connection.socket.on("connect", onConnect);
+        connection.socket.on("connect", watch);
         connection.socket.on("server:ready", watchIfRefused);
         const releasePreferences = subscribePreferences(watch);
         watch();
         stop = () => {
           releasePreferences();
           stopListening();
-          connection.socket.off("connect", onConnect);
+          connection.socket.off("connect", watch);
           connection.socket.off("server:ready", watchIfRefused);
           release();
         };

@@ -1,14 +1,14 @@
 import type { SandboxInspection } from "../../sandboxes/sandbox.ts";
 import type { LocalizedCondition } from "../checks/verdict.ts";
 import type { Lab, Task } from "../labs/lab.ts";
-import type { AttemptView, Condition, Language, TaskView, Verdict } from "../protocol/views.ts";
+import type { AttemptView, Condition, Language, TaskView, Verdict, ViewVersion } from "../protocol/views.ts";
 import type { Settings } from "../settings.ts";
 import type { Attempt, Evidence } from "../store/store.ts";
 import { type SandboxDoings, sandboxView } from "./sandbox-view.ts";
 
 /** Everything known about an attempt at one moment. */
 export interface AttemptFacts extends SandboxDoings {
-  version: number;
+  version: ViewVersion;
   attempt: Attempt;
   learner: string;
   lab: Lab;

@@ -1,7 +1,8 @@
+import { randomUUID } from "node:crypto";
 import { EventEmitter } from "node:events";
 import { LabError } from "../../sandboxes/errors.ts";
 import type { Sandbox } from "../../sandboxes/sandbox.ts";
-import type { AttemptView, Language, SandboxAction } from "../protocol/views.ts";
+import type { AttemptView, Language, SandboxAction, ViewVersion } from "../protocol/views.ts";
 import type { Settings } from "../settings.ts";
 import type { Attempt, Person } from "../store/store.ts";
 import { Activity } from "./activity.ts";
@@ -26,6 +27,8 @@ export class Attempts implements AsyncDisposable {
   readonly #changes = new EventEmitter().setMaxListeners(0);
   /** Changes of one attempt, and starts of one person, come one after the other: a double click does a thing once. */
   readonly #turns = new Turns();
+  /** Of this run of the server. */
+  readonly #id = randomUUID();
   #views = 0;
 
   constructor(deps: AttemptsDeps) {
@@ -118,10 +121,10 @@ export class Attempts implements AsyncDisposable {
     );
   }
 
-  /** The number of a view, to be drawn before anything for it is read: what has changed by then will be in it. */
-  nextVersion(): number {
+  /** The version of a view, to be drawn before anything for it is read: what has changed by then will be in it. */
+  nextVersion(): ViewVersion {
     this.#views += 1;
-    return this.#views;
+    return { server: this.#id, count: this.#views };
   }
 
   /** A new sandbox and a new round: tasks start over, the evidence of earlier rounds is kept. */

@@ -120,13 +120,14 @@ export const WebServiceView = z.object({
 });
 
 /**
- * Counts the views of one run of the server. A view has all that is in those of lower numbers, in whichever order they
- * come to a page.
+ * Tells which of two views is newer, in whichever order they come to a page. `server` is the id of one run of the server,
+ * which counts its views: a view has all that is in those of lower counts.
  */
-const version = z.int();
+export const ViewVersion = z.object({ server: z.string(), count: z.int() });
+export type ViewVersion = z.infer<typeof ViewVersion>;
 
 export const AttemptView = z.object({
-  version,
+  version: ViewVersion,
   id: z.string(),
   labId: z.string(),
   labTitle: z.string(),
@@ -182,7 +183,7 @@ export type SessionView = z.infer<typeof SessionView>;
 /** One row of the instructor's room. */
 export const RoomRow = z.object({ attempt: AttemptView, lastActivityAt: z.iso.datetime() });
 export const RoomView = z.object({
-  version,
+  version: ViewVersion,
   joinCode: z.string(),
   joinUrl: z.string(),
   capacity: z.object({

@@ -349,23 +349,46 @@ describe("connection", () => {
     await seen(page.getByText(en.task.progress(5, 8)));
   });
 
-  test("an older view never takes the place of a newer one, until another server counts anew", async () => {
+  test("an older view never takes the place of a newer one, neither at once nor after a reconnect", async () => {
     await using visitor = await pages.open("/attempts/a1");
     const { page } = visitor;
     await shellOpen(page, en.terminal.roleNames.vm);
-    server.push(attempt({ version: 7, tasks: tasks(5) }));
+    server.push(attempt({ version: { server: "first", count: 7 }, tasks: tasks(5) }));
     await seen(page.getByText(en.task.progress(5, 8)));
-    server.push(attempt({ version: 6, tasks: tasks(3) }));
+    server.push(attempt({ version: { server: "first", count: 6 }, tasks: tasks(3) }));
     const refused = server.refused();
     // Comes after it on the same connection.
     server.setReachable(false);
     await seen(page.getByText(en.connection.lostHelp));
     expect(await page.getByText(en.task.progress(5, 8)).count()).toBe(1);
-    server.script.attempt = attempt({ version: 2, tasks: tasks(6) });
     await soon(() => server.refused()).toBeGreaterThan(refused);
+    server.script.refusal = { code: "timed_out", message: "the lab server is still starting" };
     server.setReachable(true);
     await page.getByRole("button", { name: en.connection.tryNow }).click();
+    await seen(page.getByText(en.failure.codes.timed_out));
+    const extend = page.getByRole("button", { name: en.attempt.extend("1 hr"), disabled: false });
+    await extend.click();
+    await soon(() => server.requests.map(({ route }) => route)).toEqual([routes.extendAttempt]);
+    await seen(extend);
+    expect(await page.getByText(en.task.progress(5, 8)).count()).toBe(1);
+  });
+
+  test("what another server answers is shown, before the page is connected to it and after", async () => {
+    server.script.attempt = attempt({ version: { server: "first", count: 7 }, tasks: tasks(5) });
+    await using visitor = await pages.open("/attempts/a1");
+    const { page } = visitor;
+    await shellOpen(page, en.terminal.roleNames.vm);
+    server.setReachable(false);
+    await seen(page.getByText(en.connection.lostHelp));
+    server.script.attempt = attempt({ version: { server: "second", count: 2 }, tasks: tasks(6) });
+    await page.getByRole("button", { name: en.attempt.extend("1 hr") }).click();
     await seen(page.getByText(en.task.progress(6, 8)));
+    expect(await page.getByText(en.connection.lostHelp).count()).toBe(1);
+    server.setReachable(true);
+    await page.getByRole("button", { name: en.connection.tryNow }).click();
+    await gone(page.getByText(en.connection.lostHelp));
+    server.push(attempt({ version: { server: "third", count: 1 }, tasks: tasks(7) }));
+    await seen(page.getByText(en.task.progress(7, 8)));
   });
 
   test("what a server refused while it started comes by itself when it is ready", async () => {

@@ -41,6 +41,8 @@ test("a restarted server goes on where the last one was: people, sandboxes, task
   await server.restart();
   const after = await untilReady(learner, before.id);
   expect(after.sandbox?.id).toBe(before.sandbox?.id);
+  // It counts its views anew, and pages know by this that it does.
+  expect(after.version.server).not.toBe(before.version.server);
   expect(after.tasks.map(({ state }) => state)).toEqual(["passed", "open", "locked"]);
   expect(after.tasks[1]?.hintsShown).toHaveLength(1);
   await writeFile(join(home(), "second"), "");

@@ -206,7 +206,7 @@ export const failedSandbox: SandboxView = {
 
 export function attempt(change: Partial<AttemptView> = {}, language: Language = "en"): AttemptView {
   return {
-    version: 1,
+    version: { server: "first", count: 1 },
     id: "a1",
     labId: "first-crossing",
     labTitle: words[language].lab,
@@ -291,7 +291,7 @@ const people: [string, number, Partial<AttemptView>, number][] = [
 
 export function room(language: Language = "en"): RoomView {
   return {
-    version: 1,
+    version: { server: "first", count: 1 },
     joinCode: "birch-harbour-42",
     joinUrl: "http://lab.example.org:8080/join#code=birch-harbour-42",
     capacity: {

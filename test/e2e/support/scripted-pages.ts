@@ -29,6 +29,7 @@ export async function openScriptedPages(): Promise<ScriptedPages> {
         attempt: attempt(),
         room: room(),
       });
+      server.setReachable(true);
       server.script.screens = {};
       server.script.failures.clear();
       server.script.refusal = undefined;
