@@ -42,10 +42,16 @@ function createLiveView<View extends { version: ViewVersion }>(
     if (view.version.server === server && view.version.count < count) return;
     become({ view, receivedAt: Date.now(), error: undefined });
   };
+  let asks = 0;
   // Asked anew after each reconnect, since the server sees a new socket then, and in each new language.
   const watch = () => {
     if (!connection.socket.connected) return;
-    source.ask(connection).then(take, (error: unknown) => become({ ...live, error }));
+    asks += 1;
+    const ask = asks;
+    source.ask(connection).then(take, (error: unknown) => {
+      // What a lost connection took with it fails long after it was asked again.
+      if (ask === asks) become({ ...live, error });
+    });
   };
   const watchIfRefused = () => {
     if (live.error) watch();

@@ -391,6 +391,25 @@ describe("connection", () => {
     await seen(page.getByText(en.task.progress(7, 8)));
   });
 
+  test("a question lost with its connection spoils nothing once it was answered over the next", async () => {
+    await using visitor = await pages.open("/attempts/a1");
+    const { page } = visitor;
+    await page.clock.install();
+    server.script.isSilent = true;
+    await page.reload();
+    await soon(() => server.unanswered()).toBeGreaterThan(0);
+    server.setReachable(false);
+    await seen(page.getByText(en.connection.lostHelp));
+    server.script.isSilent = false;
+    server.script.attempt = attempt({ tasks: tasks(5) });
+    server.setReachable(true);
+    await page.getByRole("button", { name: en.connection.tryNow }).click();
+    await seen(page.getByText(en.task.progress(5, 8)));
+    // By then the first is given up.
+    await page.clock.runFor(20_000);
+    expect(await page.getByText(en.failure.unreachable).count()).toBe(0);
+  });
+
   test("what a server refused while it started comes by itself when it is ready", async () => {
     server.script.refusal = { code: "timed_out", message: "the lab server is still starting" };
     await using visitor = await pages.open("/attempts/a1");

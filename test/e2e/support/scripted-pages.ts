@@ -33,6 +33,7 @@ export async function openScriptedPages(): Promise<ScriptedPages> {
       server.script.screens = {};
       server.script.failures.clear();
       server.script.refusal = undefined;
+      server.script.isSilent = false;
       server.script.files.clear();
       server.requests.length = 0;
       server.typed.clear();

@@ -26,6 +26,8 @@ export interface Script {
   failures: Map<string, { status: number; code: string; message: string; hint?: string }>;
   /** Answers what sockets ask with this instead, as a server does that is not ready. */
   refusal: ErrorBody | undefined;
+  /** Leaves what sockets ask of the attempt without an answer, as a connection does that is lost on the way. */
+  isSilent: boolean;
   /** What a terminal shows when it is opened, by role. */
   screens: Record<string, string>;
   files: Map<string, string>;
@@ -46,6 +48,8 @@ export interface ScriptedServer extends AsyncDisposable {
   setReachable(isReachable: boolean): void;
   /** Sockets that were refused. */
   refused(): number;
+  /** What sockets asked and got no answer to. */
+  unanswered(): number;
 }
 
 /** The page, and an API that says what a test wants: for states that a real sandbox takes minutes to be in. */
@@ -59,6 +63,7 @@ export async function startScriptedServer(): Promise<ScriptedServer> {
     room: room(),
     failures: new Map(),
     refusal: undefined,
+    isSilent: false,
     screens: {},
     files: new Map(),
   };
@@ -177,6 +182,7 @@ export async function startScriptedServer(): Promise<ScriptedServer> {
   const io = new Server<ClientToServer, ServerToClient>(http, { perMessageDeflate: false });
   let isReachable = true;
   let refused = 0;
+  let unanswered = 0;
   io.use((_, next) => {
     if (isReachable) return next();
     refused += 1;
@@ -184,7 +190,8 @@ export async function startScriptedServer(): Promise<ScriptedServer> {
   });
   io.on("connection", (socket) => {
     socket.on("attempt:watch", ({ language: reader }, ack) => {
-      if (script.refusal) ack({ ok: false, error: script.refusal });
+      if (script.isSilent) unanswered += 1;
+      else if (script.refusal) ack({ ok: false, error: script.refusal });
       else ack({ ok: true, value: inLanguage(reader) });
     });
     socket.on("room:watch", (_, ack) => ack({ ok: true, value: script.room }));
@@ -230,6 +237,7 @@ export async function startScriptedServer(): Promise<ScriptedServer> {
       io.emit("server:ready");
     },
     refused: () => refused,
+    unanswered: () => unanswered,
     setReachable(next) {
       isReachable = next;
       if (!next) io.disconnectSockets(true);
