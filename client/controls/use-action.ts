@@ -3,8 +3,7 @@ import { useLayoutEffect, useRef, useState, useTransition } from "react";
 /** Work that somebody set off: whether it goes on, and how it failed last. */
 export interface Action<Arguments extends unknown[]> {
   /**
-   * Runs the work as it was last rendered, whenever this `run` was taken: what somebody was asked about first is done to
-   * the page as it is by then. Nothing where the page has left it out since.
+   * Runs the work of the latest render, even if this `run` was taken earlier. Does nothing once the component is gone.
    */
   run(...args: Arguments): void;
   isPending: boolean;
