@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Cluster, ClusterSpec } from "../../sandboxes/cluster/cluster.ts";
 import { bridgeName } from "../../sandboxes/network/bridges.ts";
 import { applyFirewall, removeFirewall } from "../../sandboxes/network/firewall.ts";
+import { poll } from "../poll.ts";
 import { builtImage } from "../support/built-image.ts";
 import { type ClusterParts, clusterParts, LOCAL_DOCKER, podImage, RANGE } from "./cluster-parts.ts";
 import { type OutsideWorld, PORT, startOutsideWorld } from "./isolation-outside.ts";
@@ -158,11 +159,13 @@ describe("the network of a cluster", () => {
   });
 
   it("knows the sandbox's names inside pods", async () => {
-    const { stdout, stderr } = await learner("kubectl exec mine -- /bin/busybox nslookup machine.");
-    const address = Object.values(
-      (await parts.engine.inspectContainer(`fb-${spec.sandboxId}-stand-in`))?.addresses ?? {},
-    )[0];
-    expect(stdout + stderr).toContain(address);
+    const standIn = await parts.engine.inspectContainer(`fb-${spec.sandboxId}-stand-in`);
+    const address = Object.values(standIn?.addresses ?? {})[0] ?? "it has no address";
+    // The cluster's own DNS comes up a little after its nodes.
+    await poll(async () => {
+      const { stdout, stderr } = await learner("kubectl exec mine -- /bin/busybox nslookup machine.");
+      return (stdout + stderr).includes(address);
+    }, "the name is found");
   });
 
   it("still lets the lab server and the learner use the cluster", async () => {
