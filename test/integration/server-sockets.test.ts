@@ -248,9 +248,10 @@ describe("live views", () => {
     const powers: string[] = [];
     socket.on("attempt:changed", (view) => powers.push(view.sandbox?.machine?.power ?? ""));
     await watch(socket);
-    for (const action of ["off", "on"])
+    for (const action of ["off", "on"]) {
       await learner.ask(routes.power, { parameters: { attemptId }, json: { action } });
-    await poll(() => powers.includes("off") && powers.at(-1) === "on", "off, then on");
+      await poll(() => powers.at(-1) === action, `the VM is told to be ${action}`);
+    }
   });
 
   test("the room shows newcomers", async () => {
