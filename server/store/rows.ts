@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { LocalizedCondition } from "../checks/verdict.ts";
-import { Role } from "../protocol/views.ts";
+import { Language, Role } from "../protocol/views.ts";
 import type { Attempt, Evidence, Person } from "./store.ts";
 
 /** What the tables hold, as the store's own types; a row that is not like that stops here. */
@@ -42,6 +42,21 @@ const AttemptRow = z
     }),
   );
 
+const Words = z.record(Language, z.string());
+const Conditions: z.ZodType<LocalizedCondition[]> = z.array(
+  z.discriminatedUnion("state", [
+    z.object({ state: z.literal("passed"), label: Words }),
+    z.object({
+      state: z.literal("failed"),
+      label: Words,
+      expected: Words,
+      found: Words,
+      hint: Words.exactOptional(),
+    }),
+    z.object({ state: z.literal("errored"), label: Words, reason: Words }),
+  ]),
+);
+
 const EvidenceRow = z
   .object({
     attempt_id: z.string(),
@@ -59,8 +74,7 @@ const EvidenceRow = z
       taskId: row.task_id,
       round: row.round,
       state: row.state,
-      // Written by this program from typed values; the database is nobody else's.
-      conditions: JSON.parse(row.conditions) as LocalizedCondition[],
+      conditions: Conditions.parse(JSON.parse(row.conditions)),
       checkedAt: row.checked_at,
       tookMs: row.took_ms,
       hintsUsed: row.hints_used,

@@ -245,6 +245,24 @@ describe("machine", () => {
   });
 });
 
+describe("cluster", () => {
+  test("says whether it enforces network policies", async () => {
+    const { cluster } = readySandbox;
+    const having = (enforcesNetworkPolicy: boolean) =>
+      attempt({
+        sandbox: { ...readySandbox, ...(cluster && { cluster: { ...cluster, enforcesNetworkPolicy } }) },
+      });
+    server.script.attempt = having(false);
+    await using visitor = await pages.open("/attempts/a1");
+    const { page } = visitor;
+    const sandbox = page.getByRole("region", { name: en.attempt.sandbox });
+    await sandbox.getByRole("button", { name: /^Cluster/ }).click();
+    await seen(page.getByText(en.sandbox.noNetworkPolicy));
+    server.push(having(true));
+    await seen(page.getByText(en.sandbox.networkPolicy, { exact: true }));
+  });
+});
+
 describe("files and services", () => {
   const view = (visitor: Visitor, name: string) =>
     visitor.page.getByRole("region", { name: en.attempt.sandbox }).getByRole("button", { name }).click();

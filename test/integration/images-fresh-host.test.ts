@@ -26,6 +26,8 @@ test("the first stage asks for what is missing, then brings the library that Nod
 });
 
 test("a fresh host gets Docker, keeps it, and gives everything back", async () => {
+  const packages = async () => (await host.inHost("dpkg -l | awk '/^ii/ { print $2 }'")).stdout.split("\n");
+  const before = new Set(await packages());
   expect((await host.inHost("docker info")).exitCode).not.toBe(0);
   // As if somebody's apt had been cut off: apt refuses to install anything until that is mended.
   expect((await host.inHost(": >/var/lib/dpkg/updates/0000; apt-get install -y hello")).exitCode).toBe(100);
@@ -67,6 +69,7 @@ test("a fresh host gets Docker, keeps it, and gives everything back", async () =
   expect((await host.inHost(`{ ${left}; } 2>/dev/null`)).stdout.replace("/var/lib/docker:", "").trim()).toBe(
     "",
   );
+  expect((await packages()).filter((name) => !before.has(name))).toEqual([]);
   // Node.js itself went without its library.
   expect((await host.inHost("apt-get -q install -y libatomic1")).exitCode).toBe(0);
   expect((await host.drive("uninstall")).steps.filter((one) => !one.startsWith("remove state"))).toEqual([

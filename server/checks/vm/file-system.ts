@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { LabError } from "../../../sandboxes/errors.ts";
 import type { Localized } from "../../labs/lab.ts";
 import type { CheckOf } from "../check.ts";
@@ -48,12 +49,26 @@ export async function observeFileSystem(
   return readFileSystem(check, { mount, volumes, kept }, `${volumeGroup}/${logicalVolume}`);
 }
 
-interface Mounts {
-  filesystems: { source: string; fstype: string; size: number; avail: number }[];
-}
-interface Volumes {
-  report: { lv: Record<"vg_name" | "lv_name" | "lv_size" | "lv_path" | "lv_dm_path", string>[] }[];
-}
+const Mounts = z.object({
+  filesystems: z.array(
+    z.object({ source: z.string(), fstype: z.string(), size: z.number(), avail: z.number() }),
+  ),
+});
+const Volumes = z.object({
+  report: z.array(
+    z.object({
+      lv: z.array(
+        z.object({
+          vg_name: z.string(),
+          lv_name: z.string(),
+          lv_size: z.string(),
+          lv_path: z.string(),
+          lv_dm_path: z.string(),
+        }),
+      ),
+    }),
+  ),
+});
 
 export function readFileSystem(
   check: CheckOf<"file_system">,
@@ -62,18 +77,18 @@ export function readFileSystem(
 ): FileSystemState {
   // findmnt exits with 1 and prints nothing where nothing is mounted.
   const filesystem =
-    seen.mount.exitCode === 0 ? (JSON.parse(seen.mount.stdout) as Mounts).filesystems.at(-1) : undefined;
+    seen.mount.exitCode === 0 ? parse(Mounts, "findmnt", seen.mount.stdout).filesystems.at(-1) : undefined;
   if (seen.volumes.exitCode !== 0)
     throw new LabError("check_errored", `\`lvs\` failed in the VM: ${seen.volumes.stdout.trim()}`);
-  const volume = (JSON.parse(jsonPart(seen.volumes.stdout)) as Volumes).report
-    .flatMap(({ lv }) => lv)
+  const volume = parse(Volumes, "lvs", jsonPart(seen.volumes.stdout))
+    .report.flatMap(({ lv }) => lv)
     .find((lv) => `${lv.vg_name}/${lv.lv_name}` === volumeName);
   return {
     mount: filesystem && {
       source: filesystem.source,
       type: filesystem.fstype,
-      sizeBytes: Number(filesystem.size),
-      freeBytes: Number(filesystem.avail),
+      sizeBytes: filesystem.size,
+      freeBytes: filesystem.avail,
     },
     volumeBytes: volume && Number(volume.lv_size),
     volumePaths: volume ? [volume.lv_path, volume.lv_dm_path] : [],
@@ -87,6 +102,15 @@ export function readFileSystem(
 }
 
 /** LVM prints its warnings before the report. */
+/** The guest is its learner's, who may have put anything in a program's place. */
+function parse<T>(schema: z.ZodType<T>, command: string, text: string): T {
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new LabError("check_errored", `\`${command}\` in the VM did not answer as it does`, { cause });
+  }
+}
+
 function jsonPart(text: string): string {
   return text.slice(Math.max(0, text.indexOf("{")));
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { z } from "zod";
 import type { Place } from "../../../sandboxes/place.ts";
 import { linesOf } from "../lines.ts";
 
@@ -95,13 +96,12 @@ class GuestAgent {
   }
 }
 
+const AgentEvent = z.object({ event: z.string(), what: z.string() });
+
 /** One line of the agent; anything else is ignored. */
 export function parseEvent(line: string): { event: string; what: string } | undefined {
   try {
-    const said: unknown = JSON.parse(line);
-    if (typeof said !== "object" || said === null) return undefined;
-    const { event, what } = said as Record<string, unknown>;
-    return typeof event === "string" && typeof what === "string" ? { event, what } : undefined;
+    return AgentEvent.safeParse(JSON.parse(line)).data;
   } catch {
     return undefined;
   }
