@@ -278,9 +278,9 @@ test("destroying it leaves no container, network or volume", async () => {
   expect(stdout.split("\n").filter((name) => volumes.includes(name))).toEqual([]);
 });
 
-/** Names of the volumes that containers have. */
+/** Names of the volumes that containers may write to; that of a VM's template is only lent to it. */
 async function volumesOf(containers: string[]): Promise<string[]> {
-  const format = '{{range .Mounts}}{{if eq .Type "volume"}}{{println .Name}}{{end}}{{end}}';
+  const format = '{{range .Mounts}}{{if and (eq .Type "volume") .RW}}{{println .Name}}{{end}}{{end}}';
   const inspect = ["docker", "inspect", "--format", format, ...containers] as [string, ...string[]];
   return (await run(inspect, { timeoutMs: 30_000 })).stdout.split("\n").filter(Boolean);
 }
