@@ -119,7 +119,7 @@ test("a learner joins by the course link and starts the lab", async () => {
     .click();
   await page.getByRole("button", { name: "Start the lab" }).click();
   await page.getByRole("heading", { name: "Bringing up the sandbox" }).waitFor();
-  await page.getByText("Boot operating system").waitFor({ timeout: BRING_UP_MS });
+  await page.getByText("Create cluster").first().waitFor({ timeout: BRING_UP_MS });
   await picture(page, "bring-up");
 });
 
