@@ -152,6 +152,8 @@ describe("the holder of a shell", () => {
 
   test("ends when its shell ends, and says how", async () => {
     const visit = await Visit.to("vm-1");
+    // What is sent to a holder that has gone breaks the connection, before its last words are read on a busy host.
+    visit.acks = false;
     await visit.type("seq 1 20000; exit 7\r");
     await poll(() => visit.status !== undefined, "exit status");
     expect(visit.status).toBe(7);
