@@ -337,18 +337,32 @@ class Holder:
                 self.serve(descriptor, events)
             if self.visit and not self.visit.send():
                 self.end_visit()
-        os.unlink(self.path)
+            if self.visit and self.visit.said_exit and not self.visit.outgoing:
+                self.give_up_name()
+        self.give_up_name()
 
     def has_last_words(self):
+        """Until the server hangs up: whatever it sends to one that has gone breaks its connection, with what it has not
+        read yet."""
         self.deadline = self.deadline or now() + LAST_WORDS_SECONDS
-        visit = self.visit
-        return visit is not None and now() < self.deadline and not (visit.said_exit and not visit.outgoing)
+        return self.visit is not None and now() < self.deadline
+
+    def give_up_name(self):
+        """The next shell of this name is another holder's."""
+        if self.listener is None:
+            return
+        os.unlink(self.path)
+        for socket in (self.listener, *self.callers.values()):
+            self.forget(socket.fileno())
+            socket.close()
+        self.listener = None
+        self.callers.clear()
 
     def wait(self):
         shell, visit = self.shell, self.visit
-        masks = {self.listener.fileno(): select.POLLIN}
-        for descriptor in self.callers:
-            masks[descriptor] = select.POLLIN
+        masks = dict.fromkeys(self.callers, select.POLLIN)
+        if self.listener:
+            masks[self.listener.fileno()] = select.POLLIN
         if visit:
             # In this order, so that what was typed before the end of a visit is read before it.
             masks[visit.stdin] = masks[visit.control.fileno()] = select.POLLIN
@@ -370,7 +384,7 @@ class Holder:
 
     def serve(self, descriptor, events):
         shell, visit = self.shell, self.visit
-        if descriptor == self.listener.fileno():
+        if self.listener and descriptor == self.listener.fileno():
             self.meet()
         elif descriptor in self.callers:
             self.welcome(self.callers.pop(descriptor))

@@ -6,7 +6,7 @@ import { chmod, readdir, readFile, readlink, writeFile } from "node:fs/promises"
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { encodeFrame } from "../../sandboxes/terminal/frames.ts";
+import { encodeFrame, encodeOffset, type Frame, FrameReader } from "../../sandboxes/terminal/frames.ts";
 import { openHolderLink } from "../../sandboxes/terminal/holder-link.ts";
 import { InputOutbox } from "../../sandboxes/terminal/input-outbox.ts";
 import type { KnownOutput, TerminalLink } from "../../sandboxes/terminal/terminal-link.ts";
@@ -30,7 +30,6 @@ class Visit {
   status: number | undefined;
   lost: string | undefined;
   sizes: string[] = [];
-  acks = true;
 
   static async to(name: string, known?: KnownOutput, outbox = new InputOutbox()): Promise<Visit> {
     const visit = new Visit();
@@ -43,7 +42,7 @@ class Visit {
         visit.end += data.length;
         visit.bytes += data.length;
         visit.text = (visit.text + data.toString()).slice(-100_000);
-        if (visit.acks) visit.link.ack(visit.end);
+        visit.link.ack(visit.end);
       },
       resized: (cols, rows) => visit.sizes.push(`${cols}x${rows}`),
       exited: (status) => {
@@ -152,14 +151,25 @@ describe("the holder of a shell", () => {
 
   test("ends when its shell ends, and says how", async () => {
     const visit = await Visit.to("vm-1");
-    // What is sent to a holder that has gone breaks the connection, before its last words are read on a busy host.
-    visit.acks = false;
     await visit.type("seq 1 20000; exit 7\r");
     await poll(() => visit.status !== undefined, "exit status");
     expect(visit.status).toBe(7);
     expect(visit.text).toContain("20000\r\n");
     await poll(async () => (await place.holders()).length === 0, "holder ends");
     expect(await readdir(place.directory)).toEqual([]);
+  });
+
+  test("waits at its end until the server has read how, whatever that still says", async () => {
+    const stream = await rawVisit("vm-1");
+    await once(stream, "readable");
+    stream.write(encodeFrame("I", Buffer.from("exit 7\r")));
+    await poll(async () => (await readdir(place.directory)).length === 0, "the name is free");
+    const { promise: said, resolve, reject } = Promise.withResolvers<void>();
+    stream.write(encodeFrame("A", encodeOffset(0)), (error) => (error ? reject(error) : resolve()));
+    await said;
+    expect((await lastFrame(stream)).payload.readInt32BE(0)).toBe(7);
+    stream.destroy();
+    await poll(async () => (await place.holders()).length === 0, "holder ends");
   });
 
   test("ends when its shell is killed while nobody is there", async () => {
@@ -267,6 +277,7 @@ describe("it is not disturbed by", () => {
     await good.type("echo before-$((6*7))\r");
     await good.until("before-42");
     const stream = await rawVisit("vm-1");
+    stream.resume();
     stream.write(garbage);
     await poll(() => good.lost !== undefined, "the raw visit took over");
     const after = await Visit.to("vm-1");
@@ -321,8 +332,15 @@ async function rawVisit(name: string): Promise<Duplex> {
   );
   stream.on("error", () => {});
   stream.write(source);
-  stream.resume();
   return stream;
+}
+
+/** How the shell ended. */
+async function lastFrame(stream: Duplex): Promise<Frame> {
+  const reader = new FrameReader();
+  for await (const chunk of stream)
+    for (const frame of reader.push(chunk as Buffer)) if (frame.kind === "X") return frame;
+  throw new Error("the holder hung up without a last word");
 }
 
 /** A program that connects to the holder's socket and says what becomes of it. */
