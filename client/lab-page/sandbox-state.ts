@@ -24,6 +24,13 @@ export const phaseTone: Record<SandboxView["phase"], Tone> = {
   destroying: "busy",
 };
 
+/** Why nobody can type into a shell of the VM now, as far as the VM's power tells. */
+export function whyNoVm(attempt: AttemptView): "off" | "starting" | undefined {
+  const { machine, phase } = attempt.sandbox ?? {};
+  if (machine?.power === "off" || machine?.power === "broken") return "off";
+  return machine?.power === "starting" || phase === "creating" ? "starting" : undefined;
+}
+
 /** Whether somebody can type into a terminal of the role now, and finds the lab there as it is meant to be. */
 export function isRoleReady(attempt: AttemptView, role: TerminalRole): boolean {
   if (attempt.state !== "running") return false;

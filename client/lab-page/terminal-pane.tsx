@@ -3,7 +3,7 @@ import type { AttemptView, TerminalRole } from "../../server/protocol/views.ts";
 import { Notice } from "../controls/notice.tsx";
 import { useMessages } from "../messages/use-messages.ts";
 import type { TerminalHandle } from "../terminal/terminal.tsx";
-import { isRoleReady } from "./sandbox-state.ts";
+import { isRoleReady, whyNoVm } from "./sandbox-state.ts";
 
 /** xterm.js is most of the page's weight; pages without terminals do without. */
 const LazyTerminal = lazy(async () => {
@@ -37,16 +37,15 @@ export function TerminalPane(props: TerminalPaneProps) {
 
 function Waiting({ attempt, role }: { attempt: AttemptView; role: TerminalRole }) {
   const { messages } = useMessages();
-  const { machine, cluster, phase } = attempt.sandbox ?? {};
-  const isOnItsWay = phase === "creating" || machine?.power === "starting";
-  const isOff = machine?.power === "off" || machine?.power === "broken";
-  if (role !== "cluster" && !machine && !isOnItsWay)
+  const { machine, cluster } = attempt.sandbox ?? {};
+  const whyNot = whyNoVm(attempt);
+  if (role !== "cluster" && !machine && !whyNot)
     return (
       <div className="terminal-wait">
         <Notice tone="idle" icon="square-off" title={messages.terminal.noMachine} />
       </div>
     );
-  const isVmOff = role === "vm" && isOff;
+  const isVmOff = role === "vm" && whyNot === "off";
   const isUp = { vm: machine?.power === "on", cluster: cluster?.phase === "ready", console: false }[role];
   const labStart = isUp && (role === "vm" ? machine : cluster)?.labStart;
   if (role !== "console" && labStart === "failed")

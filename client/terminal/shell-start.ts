@@ -8,7 +8,6 @@ const HELD_MS = 10_000;
 export class ShellStart {
   readonly #onChange: () => void;
   #timers: ReturnType<typeof setTimeout>[] = [];
-  #isAwaited = false;
   #isSlow = false;
   #holdsInput = false;
 
@@ -30,7 +29,7 @@ export class ShellStart {
   /** The shell has printed nothing yet. */
   begin(): void {
     this.forget();
-    this.#isAwaited = this.#holdsInput = true;
+    this.#holdsInput = true;
     const later = (delayMs: number, change: () => void) =>
       setTimeout(() => {
         change();
@@ -48,7 +47,7 @@ export class ShellStart {
 
   /** The shell prints. */
   end(): void {
-    if (!this.#isAwaited) return;
+    if (this.#timers.length === 0) return;
     this.forget();
     this.#onChange();
   }
@@ -57,6 +56,6 @@ export class ShellStart {
   forget(): void {
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers = [];
-    this.#isAwaited = this.#isSlow = this.#holdsInput = false;
+    this.#isSlow = this.#holdsInput = false;
   }
 }

@@ -1,4 +1,4 @@
-import type { TerminalLabels } from "./terminal-labels.ts";
+import type { StateWords, TerminalLabels } from "./terminal-labels.ts";
 import type { TerminalState } from "./terminal-state.ts";
 
 export interface StateLineProps {
@@ -31,7 +31,7 @@ export function StateLine({ state, labels, isReadOnly, onTakeKeyboard, onOpenAne
   );
 }
 
-function wordsFor(state: TerminalState, labels: TerminalLabels): { text: string; hint?: string | undefined } {
+function wordsFor(state: TerminalState, labels: TerminalLabels): StateWords {
   switch (state.kind) {
     case "open":
       return { text: "" };
@@ -44,10 +44,10 @@ function wordsFor(state: TerminalState, labels: TerminalLabels): { text: string;
     case "offline":
       return { text: labels.offline };
     case "lost":
-      return { text: `${labels.lost} ${state.reason}`, hint: state.hint };
+      return labels.lost(state.reason);
     case "ended":
       return { text: labels.ended(state.status) };
     case "refused":
-      return { text: `${labels.refused} ${state.message}`, hint: state.hint };
+      return labels.refused(state.reason);
   }
 }

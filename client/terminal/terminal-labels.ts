@@ -1,3 +1,11 @@
+import type { ErrorBody } from "../../server/protocol/http.ts";
+
+/** What has happened, and the next step. */
+export interface StateWords {
+  text: string;
+  hint?: string | undefined;
+}
+
 /** Every text a terminal shows, from the page's message catalogue. */
 export interface TerminalLabels {
   /** Accessible name of the terminal's input, e.g. "Shell on the VM". */
@@ -7,16 +15,16 @@ export interface TerminalLabels {
   starting: string;
   /** The page has no connection to the lab server. */
   offline: string;
-  /** The lab server can't reach the shell's place. Reason and hint come from the server. */
-  lost: string;
+  /** The lab server can't reach the shell's place. */
+  lost: (reason: ErrorBody) => StateWords;
   /** What the shell ended with: 0 is fine, below 0 a signal. */
   ended: (status: number) => string;
   newShell: string;
   /** Another page has the keyboard. */
   watching: string;
   takeKeyboard: string;
-  /** The server refused to open the terminal; its message follows. */
-  refused: string;
+  /** The server refused to open the terminal. */
+  refused: (reason: ErrorBody) => StateWords;
   tryAgain: string;
   search: string;
   searchNext: string;

@@ -1,4 +1,5 @@
 import type { Socket } from "socket.io-client";
+import type { ErrorBody } from "../../server/protocol/http.ts";
 import {
   ACK_EVERY_BYTES,
   type ClientToServer,
@@ -86,7 +87,7 @@ export class TerminalSession {
       "terminal:size": (id, cols, rows, isWriter) => mine(id) && this.#size(cols, rows, isWriter),
       "terminal:exit": (id, status) =>
         mine(id) && this.#deps.screen.write("", () => this.#tell({ kind: "ended", status })),
-      "terminal:lost": (id, reason, hint) => mine(id) && this.#lost(reason, hint),
+      "terminal:lost": (id, reason) => mine(id) && this.#lost(reason),
     };
     const onConnect = () => this.#open();
     const onDisconnect = () => this.#offline();
@@ -185,7 +186,7 @@ export class TerminalSession {
       }
       if (opening !== this.#opening) return;
       if (answer.ok) this.#opened(answer.value);
-      else this.#tell({ kind: "refused", message: answer.error.message, hint: answer.error.hint });
+      else this.#tell({ kind: "refused", reason: answer.error });
     });
   }
 
@@ -265,11 +266,11 @@ export class TerminalSession {
     else this.#input.open();
   }
 
-  #lost(reason: string, hint: string | undefined): void {
+  #lost(reason: ErrorBody): void {
     this.#input.pause();
     // What the page typed on behalf of its reader waits for the first shell.
     if (this.#instance) this.#input.clear();
-    this.#tell({ kind: "lost", reason, hint });
+    this.#tell({ kind: "lost", reason });
   }
 
   #offline(): void {

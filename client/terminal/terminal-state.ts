@@ -1,3 +1,5 @@
+import type { ErrorBody } from "../../server/protocol/http.ts";
+
 /** What a terminal tells its reader, one thing at a time. */
 export type TerminalState =
   | { kind: "connecting" }
@@ -7,6 +9,6 @@ export type TerminalState =
   /** Another page has the keyboard. `mayTake` is false for one who only looks on. */
   | { kind: "watching" }
   | { kind: "offline" }
-  | { kind: "lost"; reason: string; hint: string | undefined }
+  | { kind: "lost"; reason: ErrorBody }
   | { kind: "ended"; status: number }
-  | { kind: "refused"; message: string; hint: string | undefined };
+  | { kind: "refused"; reason: ErrorBody };

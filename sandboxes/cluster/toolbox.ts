@@ -63,7 +63,7 @@ export function containerPlace(engine: Engine, name: string): Place {
   const place: Place = {
     role: "cluster",
     exec: (argv, options) => engine.exec(name, argv, { ...options, user: options.user ?? "admin" }),
-    stream: (argv, { user }) => engine.stream(name, argv, { user }),
+    stream: (argv, options) => engine.stream(name, argv, options),
     async writeFile(path, content, { mode, owner }) {
       // As the owner himself: without capabilities not even root may give files away. Renamed into place whole.
       const script =

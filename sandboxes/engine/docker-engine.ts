@@ -163,7 +163,11 @@ export class DockerEngine implements Engine {
     return await runExec(this.#docker, name, argv, options);
   }
 
-  async stream(name: string, argv: readonly string[], options: { user?: string } = {}): Promise<Duplex> {
+  async stream(
+    name: string,
+    argv: readonly string[],
+    options: { user?: string; title?: string | undefined } = {},
+  ): Promise<Duplex> {
     const stream = await openExec(this.#docker, name, argv, {
       user: options.user,
       stderrLimit: 8 * 1024,

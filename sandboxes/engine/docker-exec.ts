@@ -14,6 +14,8 @@ const exitTimeoutMs = 15_000;
 
 export interface OpenExecOptions {
   user?: string | undefined;
+  /** What messages call it; its command line in backquotes where absent. */
+  title?: string | undefined;
   env?: Record<string, string> | undefined;
   /** How much of standard error to keep, newest first. */
   stderrLimit: number;
@@ -33,8 +35,8 @@ export async function openExec(
   argv: readonly string[],
   options: OpenExecOptions,
 ): Promise<ExecStream> {
-  const title = shellQuote(argv).slice(0, 200);
-  const what = `run \`${title}\` in \`${name}\``;
+  const title = options.title ?? `\`${shellQuote(argv).slice(0, 200)}\``;
+  const what = `run ${title} in \`${name}\``;
   let isLate = false;
   const open = async (abortSignal: AbortSignal) => {
     const exec = await docker.getContainer(name).exec({
@@ -55,9 +57,9 @@ export async function openExec(
       {
         title,
         exitCode: () =>
-          dockerCall(`learn how \`${title}\` ended`, exitTimeoutMs, (signal) => exitCode(exec, signal)),
+          dockerCall(`learn how ${title} ended`, exitTimeoutMs, (signal) => exitCode(exec, signal)),
         kill: async (pid) => {
-          if (!(await dockerCall(`look at \`${title}\``, startTimeoutMs, isRunning))) return;
+          if (!(await dockerCall(`look at ${title}`, startTimeoutMs, isRunning))) return;
           await kill(docker, name, pid, options.user);
         },
       },

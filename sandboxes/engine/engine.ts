@@ -118,8 +118,15 @@ export interface Engine extends AsyncDisposable {
   /** Changes limits of a running container. */
   limitContainer(name: string, limits: Limits): Promise<void>;
   exec(name: string, argv: readonly string[], options: ExecOptions): Promise<ExecResult>;
-  /** A process's stdin and stdout as one raw stream (no TTY); destroying the stream ends the visit. stderr goes to the stream's `error` on exit ≠ 0. */
-  stream(name: string, argv: readonly string[], options?: { user?: string }): Promise<Duplex>;
+  /**
+   * A process's stdin and stdout as one raw stream (no TTY); destroying the stream ends the visit. stderr goes to the
+   * stream's `error` on exit ≠ 0. `title` is what messages call it instead of its command line.
+   */
+  stream(
+    name: string,
+    argv: readonly string[],
+    options?: { user?: string; title?: string | undefined },
+  ): Promise<Duplex>;
   /** Live containers' use: memory working set in MiB, CPU as a share of cores since the last call or over 1 s. */
   usage(name: string): Promise<{ memoryMib: number; cpus: number }>;
   /** Memory that only the container's own processes can give back, in MiB: page cache is not in it. Answers at once. */

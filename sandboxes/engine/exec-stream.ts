@@ -9,7 +9,7 @@ import type { ProcessStream } from "./process-stream.ts";
 
 /** What the stream asks of the engine about its process. */
 export interface ExecProcess {
-  /** The command, for messages. */
+  /** What it is called in messages. */
   title: string;
   /** Resolves once the process has ended. */
   exitCode(): Promise<number>;
@@ -53,7 +53,7 @@ export class ExecStream extends Duplex implements ProcessStream {
       if (!this.#take(chunk)) socket.pause();
     });
     socket.on("end", () => void this.#finish());
-    socket.on("error", (error) => this.destroy(toEngineError(error, `go on with \`${process.title}\``)));
+    socket.on("error", (error) => this.destroy(toEngineError(error, `go on with ${process.title}`)));
     socket.on("close", () => {
       if (!socket.readableEnded) this.destroy(this.#lost());
     });
@@ -153,7 +153,7 @@ export class ExecStream extends Duplex implements ProcessStream {
       this.exitCode = await this.#process.exitCode();
       this.#exited = true;
     } catch (error) {
-      this.destroy(toEngineError(error, `learn how \`${this.#process.title}\` ended`));
+      this.destroy(toEngineError(error, `learn how ${this.#process.title} ended`));
       return;
     }
     if (this.exitCode === 0 || !this.#failOnExit || this.destroyed) {
@@ -162,12 +162,12 @@ export class ExecStream extends Duplex implements ProcessStream {
     }
     const said = this.stderr.trim().split("\n").slice(-5).join("; ");
     this.destroy(
-      new LabError("command_failed", `\`${this.#process.title}\` exited with ${this.exitCode}: ${said}`),
+      new LabError("command_failed", `${this.#process.title} exited with ${this.exitCode}: ${said}`),
     );
   }
 
   #lost(): LabError {
-    return new LabError("docker_unavailable", `the connection to \`${this.#process.title}\` was lost`, {
+    return new LabError("docker_unavailable", `the connection to ${this.#process.title} was lost`, {
       hint: "Docker or the container stopped while it ran",
     });
   }

@@ -2,7 +2,7 @@ import type { Duplex } from "node:stream";
 import type { ExecOptions, ExecResult } from "../engine/engine.ts";
 import { runProcess } from "../engine/process-stream.ts";
 import { LabError } from "../errors.ts";
-import type { Place } from "../place.ts";
+import type { Place, StreamOptions } from "../place.ts";
 import { shellQuote } from "../run.ts";
 import type { SshConnection } from "./ssh-connection.ts";
 
@@ -37,8 +37,8 @@ export class SshPlace implements Place {
     return { ...result, stdout: result.stdout.toString() };
   }
 
-  async stream(argv: readonly string[], options: { user: User }): Promise<Duplex> {
-    const title = titleOf(argv);
+  async stream(argv: readonly string[], options: StreamOptions): Promise<Duplex> {
+    const { title = titleOf(argv) } = options;
     return await this.#connections[options.user].command(shellQuote(argv), { title, failOnExit: true });
   }
 

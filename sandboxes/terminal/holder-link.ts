@@ -51,7 +51,7 @@ export async function openHolderLink(place: Place, options: HolderLinkOptions): 
   const from = known ? [known.instance, `${known.end}`] : ["-", "0"];
   const argv = ["python3", "-I", "-S", "-c", feed, "attach", name, `${cols}`, `${rows}`, ...from];
   signal.throwIfAborted();
-  const stream = await inTime(place.stream(argv, { user: "admin" }), name);
+  const stream = await inTime(place.stream(argv, { user: "admin", title: `the shell \`${name}\`` }), name);
   const link = new HolderLink(stream, options.outbox);
   const timer = setTimeout(
     () => link.fail(new LabError("timed_out", `the terminal \`${name}\` did not answer`)),

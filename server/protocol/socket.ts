@@ -85,7 +85,7 @@ export interface ServerToClient {
   "terminal:size": (terminalId: string, cols: number, rows: number, isWriter: boolean) => void;
   "terminal:exit": (terminalId: string, status: number) => void;
   /** The place of the shell is out of reach for now (VM off, network gone); output goes on by itself. */
-  "terminal:lost": (terminalId: string, reason: string, hint: string | undefined) => void;
+  "terminal:lost": (terminalId: string, reason: ErrorBody) => void;
   "attempt:changed": (attempt: AttemptView) => void;
   "room:changed": (room: RoomView) => void;
 }

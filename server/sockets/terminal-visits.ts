@@ -1,6 +1,7 @@
 import type { DefaultEventsMap, Socket } from "socket.io";
 import { LabError } from "../../sandboxes/errors.ts";
 import type { Attempts } from "../attempts/attempts.ts";
+import { errorBody } from "../errors.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { ClientToServer, ServerToClient, TerminalOpen, TerminalOpened } from "../protocol/socket.ts";
 import type { Attempt } from "../store/store.ts";
@@ -121,7 +122,7 @@ export class TerminalVisits {
       size: (id, cols, rows, isWriter) =>
         tell(id, () => socket.emit("terminal:size", id, cols, rows, isWriter)),
       exit: (id, status) => tell(id, () => socket.emit("terminal:exit", id, status)),
-      lost: (id, reason, hint) => tell(id, () => socket.emit("terminal:lost", id, reason, hint)),
+      lost: (id, reason) => tell(id, () => socket.emit("terminal:lost", id, errorBody(reason))),
     };
     this.#viewers.set(attemptId, viewer);
     return viewer;

@@ -1,3 +1,4 @@
+import type { LabError } from "../../sandboxes/errors.ts";
 import type { TerminalOpen, TerminalOpened } from "../protocol/socket.ts";
 
 /** A page looking at a terminal. A socket is one; it only visits. */
@@ -9,7 +10,7 @@ export interface TerminalViewer {
   snapshot(terminalId: string, offset: number, snapshot: string, instance: string): void;
   size(terminalId: string, cols: number, rows: number, isWriter: boolean): void;
   exit(terminalId: string, status: number): void;
-  lost(terminalId: string, reason: string, hint: string | undefined): void;
+  lost(terminalId: string, reason: LabError): void;
 }
 
 /**

@@ -113,7 +113,7 @@ export class SharedTerminal {
           return reject(new LabError("aborted", "the page left before its terminal was there"));
         resolve(this.#seat(seat, request));
         setImmediate(() => {
-          if (this.#lost) viewer.lost(terminalId, this.#lost.message, this.#lost.hint);
+          if (this.#lost) viewer.lost(terminalId, this.#lost);
           this.#pump(seat);
         });
       });
@@ -343,9 +343,9 @@ export class SharedTerminal {
     this.#tellLost(reason);
   }
 
-  #tellLost({ message, hint }: LabError): void {
+  #tellLost(reason: LabError): void {
     for (const { viewer, isOpen } of this.#seats.values())
-      if (isOpen) viewer.lost(this.#deps.terminalId, message, hint);
+      if (isOpen) viewer.lost(this.#deps.terminalId, reason);
   }
 
   #forgetShell(): void {

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import type { Duplex } from "node:stream";
 import type { ExecOptions, ExecResult } from "../../sandboxes/engine/engine.ts";
 import { LabError } from "../../sandboxes/errors.ts";
-import type { Place } from "../../sandboxes/place.ts";
+import type { Place, StreamOptions } from "../../sandboxes/place.ts";
 import { duplexOf } from "./duplex-of.ts";
 
 const HOME = "/home/admin";
@@ -77,7 +77,7 @@ export class StubPlace implements Place {
     }
   }
 
-  async stream(argv: readonly string[], _options: { user: "root" | "admin" }): Promise<Duplex> {
+  async stream(argv: readonly string[], _options: StreamOptions): Promise<Duplex> {
     // A holder takes the shell it starts from the end of its arguments, else the user's.
     const isTerminal = argv.includes("attach");
     const child = this.#spawn(isTerminal ? [...argv, ...SHELL] : argv, undefined);

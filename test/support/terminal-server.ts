@@ -51,7 +51,7 @@ export async function serveTerminals(hub: TerminalHub, port = 0): Promise<Termin
       snapshot: (...args) => socket.emit("terminal:snapshot", ...args),
       size: (...args) => socket.emit("terminal:size", ...args),
       exit: (...args) => socket.emit("terminal:exit", ...args),
-      lost: (...args) => socket.emit("terminal:lost", ...args),
+      lost: (id, reason) => socket.emit("terminal:lost", id, errorBody(reason)),
     };
     socket.on("terminal:open", (body, ack) => {
       hub.open(body.attemptId, body, viewer).then(

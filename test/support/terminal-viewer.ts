@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import type { LabError } from "../../sandboxes/errors.ts";
 import type { TerminalOpen, TerminalOpened } from "../../server/protocol/socket.ts";
 import type { TerminalHub, TerminalViewer } from "../../server/terminal/hub.ts";
 import { poll } from "../poll.ts";
@@ -102,7 +103,7 @@ export class TestViewer implements TerminalViewer {
     this.events.push(`exit ${status}`);
   }
 
-  lost(_terminalId: string, reason: string): void {
-    this.events.push(`lost ${reason}`);
+  lost(_terminalId: string, reason: LabError): void {
+    this.events.push(`lost ${reason.message}`);
   }
 }

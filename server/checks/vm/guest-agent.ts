@@ -72,7 +72,7 @@ class GuestAgent {
       String(SCRIPT.length),
       JSON.stringify({ files, spaces }),
     ];
-    const stream = await place.stream(argv, { user: "root" });
+    const stream = await place.stream(argv, { user: "root", title: "the checks' agent" });
     const stop = () => stream.destroy();
     // Whoever reads below hears of an error; one that comes later concerns nobody.
     stream.on("error", () => {});
