@@ -78,6 +78,7 @@ export interface SandboxService extends AsyncDisposable {
   list(): Sandbox[];
   /** Where it fails the sandbox stays, `destroying`, and is tried again until nothing of it is left. */
   destroy(id: string): Promise<void>;
+  /** `off` asks the guest, for a minute, and then pulls the plug; `plug` overtakes whatever else waits for the guest. */
   power(id: string, action: "on" | "off" | "plug" | "reset"): Promise<void>;
   resize(id: string, hardware: { cpus: number; memoryMib: number; dataDiskGib: number }): Promise<void>;
   /** Brings a degraded sandbox back: starts stopped parts, makes lost ones anew. */

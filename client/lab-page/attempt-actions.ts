@@ -16,7 +16,9 @@ export interface AttemptActions {
   reset: Action<[]>;
   end: Action<[]>;
   repair: Action<[]>;
-  power: Action<[PowerAction]>;
+  power: Action<[Exclude<PowerAction, "plug">]>;
+  /** Apart from the others, because it overtakes them. */
+  plug: Action<[]>;
   hardware: Action<[Hardware]>;
   revealHint(taskId: string): Promise<void>;
 }
@@ -29,7 +31,8 @@ export function useAttemptActions(live: LiveView<AttemptView>): AttemptActions {
     reset: useAction(async () => live.take(await api.reset(id))),
     end: useAction(async () => live.take(await api.end(id))),
     repair: useAction(async () => live.take(await api.repair(id))),
-    power: useAction(async (action: PowerAction) => live.take(await api.power(id, action))),
+    power: useAction(async (action: Exclude<PowerAction, "plug">) => live.take(await api.power(id, action))),
+    plug: useAction(async () => live.take(await api.power(id, "plug"))),
     hardware: useAction(async (hardware: Hardware) => live.take(await api.setHardware(id, hardware))),
     revealHint: async (taskId) => live.take(await api.revealHint(id, taskId)),
   };

@@ -70,7 +70,7 @@ export function MachinePanel({
       </section>
       {isReadOnly ? null : (
         <>
-          <PowerControls power={machine.power} underWay={underWay} action={actions.power} />
+          <PowerControls power={machine.power} underWay={underWay} actions={actions} />
           {/* A change made elsewhere brings a new form, not one that fights it. */}
           <HardwareForm key={JSON.stringify(machine)} machine={machine} action={actions.hardware} />
         </>
@@ -82,13 +82,17 @@ export function MachinePanel({
 interface PowerControlsProps {
   power: Machine["power"];
   underWay: SandboxAction | undefined;
-  action: AttemptActions["power"];
+  actions: AttemptActions;
 }
 
-function PowerControls({ power, underWay, action }: PowerControlsProps) {
+function PowerControls({ power, underWay, actions }: PowerControlsProps) {
   const { messages } = useMessages();
   const confirm = useConfirm();
-  const running = action.running?.[0] ?? underWay;
+  const running = actions.plug.isPending ? "plug" : (actions.power.running?.[0] ?? underWay);
+  // As on any hypervisor it need not wait for a guest that shuts down or boots.
+  const isOvertaken = (name: PowerAction) => name === "plug" && running !== "plug" && running !== "repair";
+
+  const error = actions.plug.error ?? actions.power.error;
 
   async function press(name: PowerAction) {
     if (name !== "on") {
@@ -100,7 +104,8 @@ function PowerControls({ power, underWay, action }: PowerControlsProps) {
       });
       if (!isSure) return;
     }
-    action.run(name);
+    if (name === "plug") actions.plug.run();
+    else actions.power.run(name);
   }
 
   return (
@@ -112,7 +117,7 @@ function PowerControls({ power, underWay, action }: PowerControlsProps) {
             key={name}
             type="button"
             className={name === "plug" || name === "reset" ? "button risky" : "button"}
-            disabled={!isOffered[name](power) || running !== undefined}
+            disabled={!isOffered[name](power) || (running !== undefined && !isOvertaken(name))}
             onClick={() => void press(name)}
           >
             <Icon name={icons[name]} />
@@ -120,7 +125,7 @@ function PowerControls({ power, underWay, action }: PowerControlsProps) {
           </button>
         ))}
       </div>
-      {action.error ? <FailureNotice error={action.error} /> : null}
+      {error ? <FailureNotice error={error} /> : null}
     </section>
   );
 }

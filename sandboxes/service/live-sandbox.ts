@@ -200,8 +200,8 @@ export class LiveSandbox implements Sandbox {
   }
 
   /** Powers the VM on, telling its steps like the first bring-up does. */
-  async powerOn(machine: Machine): Promise<void> {
-    await machine.start(this.#steps.report, this.#abort.signal);
+  async powerOn(machine: Machine, signal: AbortSignal): Promise<void> {
+    await machine.start(this.#steps.report, AbortSignal.any([this.#abort.signal, signal]));
   }
 
   /** Lets go of what this process holds open for it; the sandbox goes on. */

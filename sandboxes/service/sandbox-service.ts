@@ -49,6 +49,8 @@ class Service implements SandboxService {
   readonly #settings: SandboxSettings;
   readonly #live = new Map<string, LiveSandbox>();
   readonly #queues = new Map<string, PQueue>();
+  /** Aborted when the plug of a VM is pulled, which waits for no guest to shut down or boot. */
+  readonly #plugs = new Map<string, AbortController>();
   readonly #bringUps: PQueue;
   readonly #pool: SandboxPool;
   readonly #stop = new AbortController();
@@ -129,13 +131,25 @@ class Service implements SandboxService {
   }
 
   async power(id: string, action: "on" | "off" | "plug" | "reset"): Promise<void> {
+    if (action === "plug") {
+      this.#plugs.get(id)?.abort();
+      this.#plugs.delete(id);
+      return await this.#inTurn(id, (sandbox) => machineOf(sandbox).stop(0, this.#stop.signal));
+    }
+    const plug = this.#plugs.get(id) ?? new AbortController();
+    this.#plugs.set(id, plug);
+    const signal = AbortSignal.any([this.#stop.signal, plug.signal]);
     await this.#inTurn(id, async (sandbox) => {
+      if (plug.signal.aborted) return;
       const machine = machineOf(sandbox);
-      const { signal } = this.#stop;
-      if (action === "on") await sandbox.powerOn(machine);
-      else if (action === "off") await machine.stop(60_000, signal);
-      else if (action === "plug") await machine.stop(0, signal);
-      else await machine.hardReset(signal);
+      try {
+        if (action === "on") await sandbox.powerOn(machine, signal);
+        else if (action === "off") await machine.stop(60_000, signal);
+        else await machine.hardReset(signal);
+      } catch (error) {
+        // What a pulled plug overtakes has not failed.
+        if (!plug.signal.aborted) throw error;
+      }
     });
   }
 
@@ -240,6 +254,7 @@ class Service implements SandboxService {
   #forget(id: string): void {
     this.#live.delete(id);
     this.#queues.delete(id);
+    this.#plugs.delete(id);
   }
 
   #tellMissing(sandbox: LiveSandbox): void {

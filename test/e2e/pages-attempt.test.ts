@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { en } from "../../client/messages/en.ts";
+import { zh } from "../../client/messages/zh.ts";
 import { routes } from "../../server/protocol/http.ts";
 import { gone, seen, shellOpen, soon, type Visitor } from "./support/browser.ts";
 import {
@@ -200,7 +201,10 @@ describe("machine", () => {
     const { page } = visitor;
     await panel(visitor);
     expect(await page.getByRole("button", { name: en.machine.busy.off }).isDisabled()).toBe(true);
-    expect(await page.getByRole("button", { name: en.machine.actions.plug }).isDisabled()).toBe(true);
+    for (const action of ["on", "reset"] as const)
+      expect(
+        await page.getByRole("button", { name: en.machine.actions[action], exact: true }).isDisabled(),
+      ).toBe(true);
     const actionFailure = {
       code: "machine_failed",
       message: "QEMU does not end",
@@ -209,7 +213,42 @@ describe("machine", () => {
     server.push(attempt({ sandbox: { ...readySandbox, actionFailure } }));
     await seen(page.getByRole("alert").getByText(actionFailure.message));
     await seen(page.getByRole("alert").getByText(actionFailure.hint));
-    expect(await page.getByRole("button", { name: en.machine.actions.plug }).isEnabled()).toBe(true);
+    expect(await page.getByRole("button", { name: en.machine.actions.off }).isEnabled()).toBe(true);
+  });
+
+  test("the plug can be pulled while the VM shuts down", async () => {
+    await using visitor = await pages.open("/attempts/a1");
+    const { page } = visitor;
+    await panel(visitor);
+    const answer = server.hold(routes.power);
+    await page.getByRole("button", { name: en.machine.actions.off }).click();
+    await page.getByRole("dialog").getByRole("button", { name: en.machine.actions.off }).click();
+    await seen(page.getByRole("button", { name: en.machine.busy.off }));
+    await page.getByRole("button", { name: en.machine.actions.plug }).click();
+    await page.getByRole("dialog").getByRole("button", { name: en.machine.actions.plug }).click();
+    await soon(() => server.requests.map(({ body }) => body)).toEqual([
+      { action: "off" },
+      { action: "plug" },
+    ]);
+    answer();
+    await seen(page.getByRole("button", { name: en.machine.actions.off }));
+  });
+
+  test.each([
+    ["en-GB", en],
+    ["zh-CN", zh],
+  ] as const)("a shell of a VM that is off says so, in the reader's language: %s", async (locale, words) => {
+    const machine = readySandbox.machine && { ...readySandbox.machine, power: "off" as const };
+    await using visitor = await pages.open("/attempts/a1", { locale });
+    const { page } = visitor;
+    await shellOpen(page, words.terminal.roleNames.vm);
+    const state = page.getByRole("status").filter({ hasText: words.terminal.screen.lost });
+    const reason = { code: "machine_failed", message: "the connection to the shell `vm-1` was lost" };
+    server.loseShell("vm-1", reason);
+    await seen(state);
+    server.push(attempt({ sandbox: { ...readySandbox, machine } }));
+    await seen(page.getByRole("status").filter({ hasText: words.terminal.waitVm }));
+    expect(await page.getByText("vm-1").count()).toBe(0);
   });
 
   test("hardware: what it is, what it will be, and no disk that shrinks", async () => {

@@ -33,6 +33,10 @@ export class FakeHost {
   readonly begun: string[] = [];
   /** Clusters that don't show that they were finished. */
   readonly unfinished = new Set<string>();
+  /** Guests neither shut down nor finish their boot. */
+  isGuestDeaf = false;
+  /** What guests were asked for. */
+  readonly asked: string[] = [];
   readonly pending = new Map<string, Hardware>();
   /** Ids of the clusters that were let go of. */
   readonly released = new Set<string>();
@@ -118,18 +122,33 @@ export class FakeHost {
   }
 
   #machine(id: string): Machine {
+    let power = "on";
     return {
       sandboxId: id,
       inspect: async () => ({
-        state: { power: "on" },
+        state: { power },
         accelerator: "tcg",
         hardware: { cpus: 2, memoryMib: 1536, dataDiskGib: 4 },
         pendingHardware: this.pending.get(id),
       }),
       onChange: () => {},
+      start: async (_report: unknown, signal: AbortSignal) => {
+        await this.#askGuest("start", signal);
+        power = "on";
+      },
+      stop: async (graceMs: number, signal: AbortSignal) => {
+        if (graceMs > 0) await this.#askGuest("stop", signal);
+        power = "off";
+      },
+      hardReset: (signal: AbortSignal) => this.#askGuest("hardReset", signal),
       resize: async (hardware: Hardware) => void this.pending.set(id, hardware),
       destroy: async () => void this.#answer(this.containers).delete(`fb-${id}-machine`),
     } as unknown as Machine;
+  }
+
+  async #askGuest(what: string, signal: AbortSignal): Promise<void> {
+    this.asked.push(what);
+    if (this.isGuestDeaf) await aborted(signal);
   }
 
   #cluster(id: string): Cluster {

@@ -180,6 +180,28 @@ test("a VM can't be given more CPUs than the host has, nor memory that is promis
   await service.resize(first.id, { ...hardware, memoryMib: 4_096 });
 });
 
+test.each([
+  ["off", "stop"],
+  ["on", "start"],
+  ["reset", "hardReset"],
+] as const)("a pulled plug overtakes `%s`, and what was to follow", async (action, asked) => {
+  const host = new FakeHost();
+  const { service } = serviceOn(host);
+  await service.recover(new Set());
+  const { id } = await service.claim();
+  await expect.poll(() => phaseOf(service, id)).toBe("ready");
+  host.isGuestDeaf = true;
+  const overtaken = [service.power(id, action), service.power(id, "reset")];
+  await expect.poll(() => host.asked).toEqual([asked]);
+  await service.power(id, "plug");
+  await Promise.all(overtaken);
+  expect(host.asked).toEqual([asked]);
+  expect((await service.get(id)?.inspect())?.machine?.state.power).toBe("off");
+  host.isGuestDeaf = false;
+  await service.power(id, "on");
+  expect((await service.get(id)?.inspect())?.machine?.state.power).toBe("on");
+});
+
 test("the pool keeps one ready, gives it to the next learner and makes another", async () => {
   const host = new FakeHost();
   const { service } = serviceOn(host, { poolSize: 1 });

@@ -40,6 +40,10 @@ export interface ScriptedServer extends AsyncDisposable {
   requests: { route: string; body: unknown }[];
   /** Text typed into terminals, by role. */
   typed: Map<string, string>;
+  /** Leaves a route without an answer until the function it gives is called. */
+  hold(route: string): () => void;
+  /** Tells pages that a shell's place is out of reach. */
+  loseShell(terminalId: string, reason: ErrorBody): void;
   /** Tells watching pages that the attempt is now this. */
   push(attempt: AttemptView): void;
   /** Answers sockets again, and tells them so. */
@@ -69,6 +73,7 @@ export async function startScriptedServer(): Promise<ScriptedServer> {
   };
   const requests: ScriptedServer["requests"] = [];
   const typed = new Map<string, string>();
+  const holds = new Map<string, Promise<void>>();
   const app = express();
   app.use(
     helmet({
@@ -89,12 +94,13 @@ export async function startScriptedServer(): Promise<ScriptedServer> {
   const language = (request: Request): Language => (request.query.language === "zh" ? "zh" : "en");
   const answer = (route: string, reply: (request: Request, response: Response) => unknown) => {
     const [method = "GET", path = "/"] = route.split(" ");
-    app[method.toLowerCase() as "get"](path, (request, response) => {
+    app[method.toLowerCase() as "get"](path, async (request, response) => {
       if (method !== "GET")
         requests.push({
           route,
           body: Buffer.isBuffer(request.body) ? request.body.toString() : request.body,
         });
+      await holds.get(route);
       const failure = script.failures.get(route);
       if (failure) {
         const { status, ...body } = failure;
@@ -228,6 +234,15 @@ export async function startScriptedServer(): Promise<ScriptedServer> {
     script,
     requests,
     typed,
+    hold(route) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      holds.set(
+        route,
+        promise.then(() => void holds.delete(route)),
+      );
+      return resolve;
+    },
+    loseShell: (terminalId, reason) => void io.emit("terminal:lost", terminalId, reason),
     push(next) {
       script.attempt = next;
       io.emit("attempt:changed", next);
