@@ -109,14 +109,15 @@ class Watcher implements TaskWatcher {
 
   async #listenToVm(): Promise<void> {
     const { sandbox } = this.#options;
+    const touchAll = () => this.#schedule.touch((task) => worldsOf(task).includes("vm"));
     const onReady = () => {
-      this.#schedule.touch((task) => task.world !== "cluster");
+      touchAll();
       this.#agentReady.resolve();
     };
     const onEvent = (topic: VmTopic, what: string) => this.#touch(`vm:${topic}`, what);
     const place = () => sandbox.machine()?.place;
     const watched = filesAndSpaces(this.#checks);
-    await runGuestAgent({ place, ...watched, onEvent, onReady }, this.#stop.signal);
+    await runGuestAgent({ place, ...watched, onEvent, onReady, onLost: touchAll }, this.#stop.signal);
   }
 
   #touch(topic: Topic, what = ""): void {

@@ -107,7 +107,10 @@ function parse<T>(schema: z.ZodType<T>, command: string, text: string): T {
   try {
     return schema.parse(JSON.parse(text));
   } catch (cause) {
-    throw new LabError("check_errored", `\`${command}\` in the VM did not answer as it does`, { cause });
+    throw new LabError("check_errored", `\`${command}\` in the VM did not answer as it does`, {
+      hint: "is it still the program that came with the VM?",
+      cause,
+    });
   }
 }
 

@@ -16,6 +16,8 @@ export interface GuestAgentOptions {
   onEvent: (topic: VmTopic, what: string) => void;
   /** The agent listens again after it was away: anything may have changed meanwhile. */
   onReady: () => void;
+  /** The agent does not listen any more: the VM went off or starts anew, or the connection broke. */
+  onLost: () => void;
 }
 
 const SCRIPT = readFileSync(fileURLToPath(new URL("guest-agent.py", import.meta.url)));
@@ -44,6 +46,7 @@ class GuestAgent {
   readonly #options: GuestAgentOptions;
   readonly #signal: AbortSignal;
   #backoffMs = BACKOFF_MS.first;
+  #isListening = false;
 
   constructor(options: GuestAgentOptions, signal: AbortSignal) {
     this.#options = options;
@@ -53,6 +56,8 @@ class GuestAgent {
   async run(): Promise<void> {
     while (!this.#signal.aborted) {
       await this.#listenOnce().catch(() => {});
+      if (this.#isListening && !this.#signal.aborted) this.#options.onLost();
+      this.#isListening = false;
       await setTimeout(this.#backoffMs, undefined, { signal: this.#signal }).catch(() => {});
       this.#backoffMs = Math.min(this.#backoffMs * 2, BACKOFF_MS.longest);
     }
@@ -91,6 +96,7 @@ class GuestAgent {
     const said = parseEvent(line);
     if (said?.event === "ready") {
       this.#backoffMs = BACKOFF_MS.first;
+      this.#isListening = true;
       this.#options.onReady();
     } else if (said && TOPICS.has(said.event)) this.#options.onEvent(said.event as VmTopic, said.what);
   }
