@@ -44,6 +44,8 @@ const status = z.object({
 export type SupervisorStatus = z.infer<typeof status>;
 
 const connectTimeoutMs = 15_000;
+/** Who is followed says something every 30 s. */
+const silenceMs = 90_000;
 /** For socat, which tries for 10 s, since a container that has just started does not listen yet. */
 const untilListening = `UNIX-CONNECT:${PATHS.control},retry=100,interval=0.1`;
 
@@ -92,7 +94,7 @@ export class Supervisor {
 
   /**
    * Calls back at once, and each time QEMU starts, ends, stops or goes on, and the guest boots anew or has let somebody
-   * in. Resolves when the signal aborts or the container ends.
+   * in. Resolves when the signal aborts, the container ends, or the connection has died without a word.
    * @throws LabError `machine_failed` where the supervisor is of a release that can't tell
    */
   async follow(onChange: () => void, signal: AbortSignal): Promise<void> {
@@ -100,15 +102,20 @@ export class Supervisor {
     const stream = await this.#engine.stream(this.#container, argv);
     const stop = () => stream.destroy();
     signal.addEventListener("abort", stop, { once: true });
+    const silence = setTimeout(stop, silenceMs);
     try {
       if (signal.aborted) return;
       stream.write(`${JSON.stringify({ do: "follow" })}\n`);
       for await (const line of streamLines(stream)) {
+        silence.refresh();
         if (line === "changed") onChange();
         else if (line !== "")
-          throw new LabError("machine_failed", `the supervisor can't be followed: ${line}`);
+          throw new LabError("machine_failed", `the supervisor can't be followed: ${line}`, {
+            hint: "the machine is of an earlier release; reset the lab",
+          });
       }
     } finally {
+      clearTimeout(silence);
       signal.removeEventListener("abort", stop);
       stop();
     }
