@@ -1,5 +1,5 @@
-import { EventEmitter } from "node:events";
 import type { Duplex } from "node:stream";
+import { Changes } from "../changes.ts";
 import type { Engine } from "../engine/engine.ts";
 import { LabError } from "../errors.ts";
 import { type SandboxReport, step } from "../progress.ts";
@@ -53,7 +53,7 @@ export class QemuMachine implements Machine {
   readonly #ssh: Record<"root" | "admin", SshConnection>;
   #memory: MachineMemory;
   readonly #boot: BootWatch;
-  readonly #changes = new EventEmitter().setMaxListeners(0);
+  readonly #changes = new Changes();
   readonly #end = new AbortController();
   #isFollowed = false;
   #isTemplate = false;
@@ -96,9 +96,7 @@ export class QemuMachine implements Machine {
   }
 
   onChange(listener: () => void, signal: AbortSignal): void {
-    if (signal.aborted) return;
-    this.#changes.on("change", listener);
-    signal.addEventListener("abort", () => this.#changes.off("change", listener), { once: true });
+    this.#changes.onChange(listener, signal);
   }
 
   /** Ends with the container. Whoever looks has it followed again. */
@@ -109,13 +107,13 @@ export class QemuMachine implements Machine {
     let isHeard = false;
     const onChange = () => {
       isHeard = true;
-      this.#changes.emit("change");
+      this.#changes.tell();
     };
     // Whoever looked hears from the look itself where it can't be asked.
     await this.#supervisor.follow(onChange, signal).catch(() => {});
     this.#isFollowed = false;
     // The container may run again before its end was seen here.
-    if (isHeard && !signal.aborted) this.#changes.emit("change");
+    if (isHeard && !signal.aborted) this.#changes.tell();
   }
 
   async start(report: SandboxReport, signal: AbortSignal, first: FirstStart = {}): Promise<void> {

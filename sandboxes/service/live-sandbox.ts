@@ -1,4 +1,4 @@
-import { EventEmitter } from "node:events";
+import { Changes } from "../changes.ts";
 import type {
   Cluster,
   ClusterDriver,
@@ -32,7 +32,7 @@ export class LiveSandbox implements Sandbox {
   readonly placement: Placement;
   readonly createdAt: Date;
   readonly #deps: LiveSandboxDeps;
-  readonly #changes = new EventEmitter().setMaxListeners(0);
+  readonly #changes = new Changes();
   readonly #steps = new BringUpSteps(() => this.changed());
   readonly #abort = new AbortController();
   #machine: Machine | undefined;
@@ -74,13 +74,11 @@ export class LiveSandbox implements Sandbox {
 
   /** Tells listeners to look again. */
   changed(): void {
-    this.#changes.emit("change");
+    this.#changes.tell();
   }
 
   onChange(listener: () => void, signal: AbortSignal): void {
-    if (signal.aborted) return;
-    this.#changes.on("change", listener);
-    signal.addEventListener("abort", () => this.#changes.off("change", listener), { once: true });
+    this.#changes.onChange(listener, signal);
   }
 
   /** Makes network, VM and cluster; VM and cluster side by side where they don't need each other. Never rejects: a failure is kept for `inspect`. */

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { EventEmitter } from "node:events";
+import { Changes } from "../../sandboxes/changes.ts";
 import { LabError } from "../../sandboxes/errors.ts";
 import type { Sandbox } from "../../sandboxes/sandbox.ts";
 import type { AttemptView, Language, SandboxAction, ViewVersion } from "../protocol/views.ts";
@@ -24,7 +24,7 @@ export class Attempts implements AsyncDisposable {
   readonly #deps: AttemptsDeps;
   readonly #sandboxes: AttemptSandboxes;
   readonly #activity: Activity;
-  readonly #changes = new EventEmitter().setMaxListeners(0);
+  readonly #changes = new Changes<[attemptId: string]>();
   /** Changes of one attempt, and starts of one person, come one after the other: a double click does a thing once. */
   readonly #turns = new Turns();
   /** Of this run of the server. */
@@ -200,14 +200,12 @@ export class Attempts implements AsyncDisposable {
 
   /** Something that pages show has changed. */
   changed(id: string): void {
-    this.#changes.emit("change", id);
+    this.#changes.tell(id);
   }
 
   /** Calls back with the attempt's id whenever its view may have changed, until the signal aborts. */
   onChange(listener: (attemptId: string) => void, signal: AbortSignal): void {
-    if (signal.aborted) return;
-    this.#changes.on("change", listener);
-    signal.addEventListener("abort", () => this.#changes.off("change", listener), { once: true });
+    this.#changes.onChange(listener, signal);
   }
 
   /** Looks for room for whoever waits. */
