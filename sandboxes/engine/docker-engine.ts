@@ -1,6 +1,7 @@
 import type { Duplex, Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import Docker from "dockerode";
+import { z } from "zod";
 import { LabError } from "../errors.ts";
 import { containerConfig, limitsConfig, volumeOwnerLabel } from "./container-config.ts";
 import { dockerCall, dockerStatus, toEngineError } from "./docker-errors.ts";
@@ -196,8 +197,7 @@ export class DockerEngine implements Engine {
     const found = await dockerCall(`measure what \`${name}\` has written`, slowCallTimeoutMs, (abortSignal) =>
       unlessStatus([404], () => this.#docker.getContainer(name).inspect(question(abortSignal))),
     );
-    const { SizeRw: bytes = 0 } = (found ?? {}) as { SizeRw?: number };
-    return bytes / (1024 * 1024);
+    return Measured.parse(found ?? {}).SizeRw / (1024 * 1024);
   }
 
   async *events(labels: Record<string, string>, signal: AbortSignal): AsyncIterable<EngineEvent> {
@@ -279,11 +279,20 @@ function containerState(info: Docker.ContainerInspectInfo): ContainerState {
   };
 }
 
+/** Absent for one that has written nothing. */
+const Measured = z.object({ SizeRw: z.number().default(0) });
+
+/** What is used of it; see "Monitor events" in the API reference. */
+const DockerEvent = z.object({
+  Action: z.string(),
+  Actor: z.object({ Attributes: z.record(z.string(), z.string()) }),
+});
+
 function readEvent(line: string): EngineEvent | undefined {
   try {
-    const { Action: action, Actor: actor } = JSON.parse(line);
-    const { name, ...attributes } = actor.Attributes as Record<string, string>;
-    return { container: name ?? "", action: String(action), labels: attributes };
+    const { Action: action, Actor: actor } = DockerEvent.parse(JSON.parse(line));
+    const { name, ...labels } = actor.Attributes;
+    return { container: name ?? "", action, labels };
   } catch {
     // A line cut short by a Docker that went away; the end of the stream says so.
     return undefined;

@@ -3,6 +3,7 @@ import { existsSync, openSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { z } from "zod";
 import { LabError } from "../errors.ts";
 import { addToJournal, type Journal, readJournal } from "./docker-journal.ts";
 import type { HostPaths } from "./docker-paths.ts";
@@ -135,7 +136,7 @@ async function notAnswering(deps: DaemonDeps, message: string): Promise<LabError
 }
 
 /** What has to be in daemon.json for the OCI runtime, as something to paste. */
-export function shimSettings(paths: HostPaths): Record<string, unknown> {
+export function shimSettings(paths: HostPaths) {
   return { runtimes: { [shimRuntime]: { path: paths.ociShim } }, "default-runtime": shimRuntime };
 }
 
@@ -161,14 +162,8 @@ export async function configureShim(deps: DaemonDeps, options: { consent: boolea
       },
     );
   const root = await becomeRoot(`add ${JSON.stringify(wanted)} to ${paths.daemonJson}`);
-  const current = exists
-    ? (JSON.parse(await readFile(paths.daemonJson, "utf8")) as Record<string, unknown>)
-    : {};
-  const runtimes = {
-    ...(current.runtimes as Record<string, unknown> | undefined),
-    ...(wanted.runtimes as object),
-  };
-  const merged = { ...current, ...wanted, runtimes };
+  const current = exists ? readDaemonJson(paths.daemonJson, await readFile(paths.daemonJson, "utf8")) : {};
+  const merged = { ...current, ...wanted, runtimes: { ...current.runtimes, ...wanted.runtimes } };
   if (!isNoted(journal, paths.daemonJson)) {
     const backup = `${paths.daemonJson}.before-footbridge`;
     if (exists) await runAsRoot(root, ["cp", "-p", paths.daemonJson, backup], { timeoutMs: 10_000 });
@@ -184,6 +179,19 @@ export async function configureShim(deps: DaemonDeps, options: { consent: boolea
     throw new LabError("docker_unavailable", `${paths.daemonJson} is ready, and Docker has to be restarted`, {
       hint: "restart the Docker daemon the way this host starts it, then start Footbridge again",
     });
+}
+
+const DaemonJson = z.looseObject({ runtimes: z.record(z.string(), z.unknown()).optional() });
+
+function readDaemonJson(file: string, text: string): z.infer<typeof DaemonJson> {
+  try {
+    return DaemonJson.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new LabError("docker_unavailable", `${file} is not what Docker would understand`, {
+      hint: "mend it, or move it away, then start Footbridge again",
+      cause,
+    });
+  }
 }
 
 // A second call must not take what the first one wrote for what was there before us.

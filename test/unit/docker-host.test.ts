@@ -42,6 +42,21 @@ describe("a Docker that was there before us", () => {
     },
   );
 
+  test.each(['{"log-driver":', '{"runtimes": []}', "[]"])(
+    "whose daemon.json is none (%s) is left as it is",
+    async (text) => {
+      const host = await madeUpHost();
+      await host.write(host.paths.daemonJson, text);
+      await expect(configureShim(host, { consent: true })).rejects.toMatchObject({
+        code: "docker_unavailable",
+        message: expect.stringContaining(host.paths.daemonJson),
+        hint: expect.stringContaining("mend it"),
+      });
+      expect(await host.read(host.paths.daemonJson)).toBe(text);
+      expect(await restarts(host)).toEqual([]);
+    },
+  );
+
   test.each([undefined, '{"log-driver":"local"}'])(
     "is changed with consent, and gets its daemon.json (%s) back at uninstall",
     async (text) => {
