@@ -72,8 +72,8 @@ export class AttemptSandboxes implements AsyncDisposable {
       queuePosition: state === "queued" ? this.#line.positionOf(id) : undefined,
       sandbox: inspection ?? (lost || undefined),
       labStarts: run?.labStarts ?? { vm: { state: "waiting" }, cluster: { state: "waiting" } },
-      action: run?.action,
-      actionFailure: run?.actionFailure,
+      action: run?.actions.current,
+      actionFailure: run?.actions.failure,
     };
   }
 
@@ -87,9 +87,9 @@ export class AttemptSandboxes implements AsyncDisposable {
     if (this.#line.length > 0) await this.#line.serve();
   }
 
-  /** See `LabRun.act`. */
+  /** See `SandboxActions.run`. */
   async act(attemptId: string, action: SandboxAction, work: () => Promise<void>): Promise<void> {
-    await this.#runs.of(attemptId)?.act(action, work);
+    await this.#runs.of(attemptId)?.actions.run(action, work);
   }
 
   /** Begins the lab's set-up again where it failed. */

@@ -1,10 +1,9 @@
 import type { Logger } from "pino";
-import { type LabError, toLabError } from "../../sandboxes/errors.ts";
 import type { Sandbox, SandboxInspection } from "../../sandboxes/sandbox.ts";
 import type { PrepareLab, TaskWatcher, WatchTasks } from "../checks/task-watcher.ts";
 import type { TaskVerdict } from "../checks/verdict.ts";
 import type { Lab, WorldName } from "../labs/lab.ts";
-import type { SandboxAction } from "../protocol/views.ts";
+import { SandboxActions } from "./sandbox-actions.ts";
 import type { LabStarts } from "./sandbox-view.ts";
 import { WorldStart } from "./world-start.ts";
 
@@ -36,18 +35,22 @@ export interface LabRunDeps {
 /** One lab in one sandbox: brings each world to the lab's start when it is there, and watches its tasks from then on. */
 export class LabRun implements AsyncDisposable {
   readonly sandbox: Sandbox;
+  readonly actions: SandboxActions;
   readonly #deps: LabRunDeps;
   readonly #stop = new AbortController();
   readonly #starts: Record<WorldName, WorldStart>;
   readonly #watcher: TaskWatcher;
   #inspection: Inspection | undefined;
-  /** In the order in which they were asked for. */
-  readonly #actions = new Map<SandboxAction, Promise<void>>();
-  #actionFailure: LabError | undefined;
 
   constructor(deps: LabRunDeps) {
     this.#deps = deps;
     this.sandbox = deps.sandbox;
+    this.actions = new SandboxActions({
+      sandboxId: deps.sandbox.id,
+      log: deps.log,
+      onBegin: () => deps.onChange(),
+      onEnd: () => this.#changed(),
+    });
     // First, so that who waits for a change looks at the sandbox as it is after it.
     deps.sandbox.onChange(() => this.#changed(), this.#stop.signal);
     const { lab, sandbox, passed, watchTasks, onVerdict } = deps;
@@ -64,28 +67,6 @@ export class LabRun implements AsyncDisposable {
     for (const start of Object.values(this.#starts)) start.begin();
   }
 
-  /** What is being done to the sandbox at somebody's word. */
-  get action(): SandboxAction | undefined {
-    return this.#actions.keys().next().value;
-  }
-
-  /** How the last of these failed, until the next begins: it may outlast whoever asked for it. */
-  get actionFailure(): LabError | undefined {
-    return this.#actionFailure;
-  }
-
-  /** Has `work` done to the sandbox. Whoever asks for the same while it goes on waits for it as well. */
-  async act(action: SandboxAction, work: () => Promise<void>): Promise<void> {
-    let done = this.#actions.get(action);
-    if (!done) {
-      this.#actionFailure = undefined;
-      done = this.#act(action, work);
-      this.#actions.set(action, done);
-      this.#deps.onChange();
-    }
-    await done;
-  }
-
   /**
    * The sandbox as it was when it last told of a change. An old answer is looked after behind the back of whoever asks:
    * a verdict on its way to the page waits for no Docker.
@@ -94,22 +75,6 @@ export class LabRun implements AsyncDisposable {
     const known = this.#inspection;
     if (known && Date.now() - known.at > INSPECTION_KEPT_MS) void this.#lookAgain(known).catch(() => {});
     return (known ?? this.#look()).value;
-  }
-
-  async #act(action: SandboxAction, work: () => Promise<void>): Promise<void> {
-    try {
-      await work();
-    } catch (error) {
-      const failure = toLabError(error);
-      if (failure.code !== "aborted") {
-        this.#actionFailure = failure;
-        this.#deps.log.warn({ err: failure, sandbox: this.sandbox.id, action }, "an action failed");
-      }
-      throw error;
-    } finally {
-      this.#actions.delete(action);
-      this.#changed();
-    }
   }
 
   #look(): Inspection {
