@@ -48,6 +48,8 @@ class Service implements SandboxService {
   readonly #deps: SandboxServiceDeps;
   readonly #settings: SandboxSettings;
   readonly #live = new Map<string, LiveSandbox>();
+  /** Ids of sandboxes that were removed. */
+  readonly #gone = new Set<string>();
   readonly #queues = new Map<string, PQueue>();
   /** Aborted when the plug of a VM is pulled, which waits for no guest to shut down or boot. */
   readonly #plugs = new Map<string, AbortController>();
@@ -80,6 +82,8 @@ class Service implements SandboxService {
     keep: ReadonlySet<string>,
     inUse: (id: string) => WorldsInUse = () => ({ vm: true, cluster: true }),
   ): Promise<void> {
+    // First, so that no container comes unseen while others are removed.
+    this.#following ??= this.#followDocker();
     const found = await findSandboxIds(this.#deps.engine, this.#settings.installation);
     const patience = {
       patienceMs: this.#deps.recoveryPatienceMs ?? RECOVERY_PATIENCE_MS,
@@ -95,7 +99,6 @@ class Service implements SandboxService {
         else await this.#removeUnowned(sandbox);
       }),
     );
-    this.#following ??= this.#followDocker();
     this.#diskWatch ??= new DiskWatch({
       limitMib: this.#settings.diskMib,
       sandboxes: () => [...this.#live.values()],
@@ -253,8 +256,16 @@ class Service implements SandboxService {
 
   #forget(id: string): void {
     this.#live.delete(id);
+    this.#gone.add(id);
     this.#queues.delete(id);
     this.#plugs.delete(id);
+  }
+
+  /** A `docker run` of kind's that was under way when kind was killed makes its container all the same. */
+  #sweepLate(id: string): void {
+    sweepContainers(this.#deps.engine, id).catch((error: unknown) =>
+      this.#deps.onTrouble(toLabError(error), id),
+    );
   }
 
   #tellMissing(sandbox: LiveSandbox): void {
@@ -277,9 +288,11 @@ class Service implements SandboxService {
       for (const sandbox of this.#live.values()) sandbox.changed();
     };
     const listener: DockerListener = {
-      onEvent: ({ labels }) => {
+      onEvent: ({ action, labels }) => {
         const id = sandboxIdOf(labels);
-        if (id) this.#live.get(id)?.changed();
+        if (!id) return;
+        this.#live.get(id)?.changed();
+        if (action === "create" && this.#gone.has(id)) this.#sweepLate(id);
       },
       onAway: (error) => {
         this.#deps.onTrouble(error, undefined);

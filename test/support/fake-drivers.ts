@@ -1,6 +1,6 @@
-import { EventEmitter, once } from "node:events";
+import { EventEmitter, on } from "node:events";
 import type { Cluster, ClusterDriver, ClusterSpec, ClusterState } from "../../sandboxes/cluster/cluster.ts";
-import type { Engine } from "../../sandboxes/engine/engine.ts";
+import type { Engine, EngineEvent } from "../../sandboxes/engine/engine.ts";
 import { LabError } from "../../sandboxes/errors.ts";
 import type { Hardware, Machine, MachineDriver, MachineSpec } from "../../sandboxes/machine/machine.ts";
 import { LABELS } from "../../sandboxes/sandbox.ts";
@@ -20,7 +20,7 @@ export class FakeHost {
   /** What making a machine fails with. */
   machineFailure: LabError | undefined;
   #isAway = false;
-  readonly #leaving = new EventEmitter();
+  readonly #docker = new EventEmitter();
   /** Of each id, how often its machine still can't be asked when it is to be adopted. */
   readonly silent = new Map<string, number>();
   memoryMib = 24_000;
@@ -57,9 +57,7 @@ export class FakeHost {
         .map(([name, labels]) => ({ name, subnet: "10.0.0.0/26", labels })),
     heldMib: async (name: string) => this.heldMib(name) ?? (await new Promise<never>(() => {})),
     removeContainer: async (name: string) => void this.#answer(this.containers).delete(name),
-    events: (_labels: Record<string, string>, signal: AbortSignal) => ({
-      [Symbol.asyncIterator]: () => ({ next: () => this.#untilAway(signal) }),
-    }),
+    events: (_labels: Record<string, string>, signal: AbortSignal) => this.#events(signal),
   } as unknown as Engine;
 
   readonly machines = {
@@ -102,7 +100,15 @@ export class FakeHost {
   /** Docker doesn't answer any more, as while it is restarted. */
   goAway(): void {
     this.#isAway = true;
-    this.#leaving.emit("away");
+    this.#docker.emit("away");
+  }
+
+  /** A node that Docker was told to make before whoever told it was killed. */
+  makeLate(id: string): void {
+    const name = `fb-${id}-worker`;
+    const labels = { "io.x-k8s.kind.cluster": `fb-${id}` };
+    this.containers.set(name, labels);
+    this.#docker.emit("event", { container: name, action: "create", labels } satisfies EngineEvent);
   }
 
   comeBack(): void {
@@ -114,11 +120,14 @@ export class FakeHost {
     return value;
   }
 
-  async #untilAway(signal: AbortSignal): Promise<{ done: true; value: undefined }> {
+  async *#events(signal: AbortSignal): AsyncGenerator<EngineEvent> {
     this.#answer(undefined);
-    await Promise.race([once(this.#leaving, "away"), once(signal, "abort")]);
+    try {
+      for await (const [event] of on(this.#docker, "event", { signal, close: ["away"] })) yield event;
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
     this.#answer(undefined);
-    return { done: true, value: undefined };
   }
 
   #machine(id: string): Machine {

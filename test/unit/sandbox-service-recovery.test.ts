@@ -143,6 +143,22 @@ test("Docker's coming back is told once it answers", async () => {
   await expect.poll(() => onDockerBack).toHaveBeenCalledOnce();
 });
 
+test("a node that comes late to a sandbox that was removed is removed as well, and nobody else's", async () => {
+  const host = new FakeHost();
+  const [swept = ""] = await earlierServer(host, 1);
+  const { service } = serviceOn(host);
+  await service.recover(new Set());
+  const { id } = await service.claim();
+  await expect.poll(() => phaseOf(service, id)).toBe("ready");
+  await service.destroy(id);
+  expect(host.containers.size).toBe(0);
+  for (const late of [swept, id]) host.makeLate(late);
+  await expect.poll(() => host.containers.size).toBe(0);
+  host.makeLate("neighbours");
+  host.makeLate(id);
+  await expect.poll(() => [...host.containers.keys()]).toEqual(["fb-neighbours-worker"]);
+});
+
 test("another installation's sandboxes at the same Docker are left alone", async () => {
   const host = new FakeHost();
   const neighbour = serviceOn(host, { installation: "neighbour" });
