@@ -17,7 +17,7 @@ const LIGHT = [
   "test/e2e/pages-*.test.ts",
   "test/integration/server-{access,attempt-sandboxes,attempts,files,observe}.test.ts",
   "test/integration/server-{proxy,restart,sockets,tls,web-services}.test.ts",
-  "test/integration/terminal-{holder,hub,hub-outages,page,page-streams}.test.ts",
+  "test/integration/terminal-{holder,holder-flow,hub,hub-outages,page,page-streams}.test.ts",
 ];
 
 /** The emulated cluster needs all of two cores to itself. */
