@@ -1,20 +1,12 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { en } from "../../client/messages/en.ts";
 import { routes } from "../../server/protocol/http.ts";
 import { seen, soon } from "./support/browser.ts";
 import { instructor, nobody, room } from "./support/sample-views.ts";
-import { openScriptedPages, type ScriptedPages } from "./support/scripted-pages.ts";
-import type { ScriptedServer } from "./support/scripted-server.ts";
+import { setUpScriptedPages } from "./support/scripted-pages.ts";
 
-let pages: ScriptedPages;
-let server: ScriptedServer;
-
-beforeAll(async () => {
-  pages = await openScriptedPages();
-  ({ server } = pages);
-});
-afterAll(() => pages[Symbol.asyncDispose]());
-beforeEach(() => pages.startOver());
+const pages = setUpScriptedPages();
+const { server } = pages;
 
 describe("secrets in links", () => {
   test("the join code leaves the address at once and is filled in", async () => {

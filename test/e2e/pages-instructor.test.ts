@@ -1,14 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { en } from "../../client/messages/en.ts";
 import { seen, shellOpen } from "./support/browser.ts";
-import { openStubCourse, progress, type StubCourse, startLab } from "./support/stub-course.ts";
+import { progress, setUpStubCourse, startLab } from "./support/stub-course.ts";
 
-let course: StubCourse;
-
-beforeAll(async () => {
-  course = await openStubCourse();
-});
-afterAll(() => course[Symbol.asyncDispose]());
+const course = setUpStubCourse();
 
 describe("an instructor", () => {
   test("signs in once by the link, sees learners come and work, looks on", async () => {

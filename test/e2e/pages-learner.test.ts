@@ -1,17 +1,12 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { en } from "../../client/messages/en.ts";
 import { gone, seen, shellOpen, soon } from "./support/browser.ts";
 import { Keyboard } from "./support/keyboard.ts";
-import { openStubCourse, progress, type StubCourse, screen, startLab } from "./support/stub-course.ts";
+import { progress, screen, setUpStubCourse, startLab } from "./support/stub-course.ts";
 
-let course: StubCourse;
-
-beforeAll(async () => {
-  course = await openStubCourse();
-});
-afterAll(() => course[Symbol.asyncDispose]());
+const course = setUpStubCourse();
 
 describe("a learner", () => {
   test("joins, starts, runs what the lab says, sees tasks turn green, finds all of it again after a reload", async () => {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { en } from "../../client/messages/en.ts";
 import { zh } from "../../client/messages/zh.ts";
 import { routes } from "../../server/protocol/http.ts";
@@ -12,18 +12,10 @@ import {
   nobody,
   tasks,
 } from "./support/sample-views.ts";
-import { openScriptedPages, type ScriptedPages } from "./support/scripted-pages.ts";
-import type { ScriptedServer } from "./support/scripted-server.ts";
+import { setUpScriptedPages } from "./support/scripted-pages.ts";
 
-let pages: ScriptedPages;
-let server: ScriptedServer;
-
-beforeAll(async () => {
-  pages = await openScriptedPages();
-  ({ server } = pages);
-});
-afterAll(() => pages[Symbol.asyncDispose]());
-beforeEach(() => pages.startOver());
+const pages = setUpScriptedPages();
+const { server } = pages;
 
 describe("accessibility", () => {
   const states: { name: string; path: string; prepare?: () => void; ready: string }[] = [

@@ -3,30 +3,11 @@ import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { openBrowser, type TestBrowser } from "../e2e/support/browser.ts";
+import { describe, expect, test } from "vitest";
 import { poll } from "../poll.ts";
-import {
-  inState,
-  rows,
-  run,
-  type ServedTerminal,
-  serveTerminal,
-  shows,
-  WAIT_MS,
-} from "../support/served-terminal.ts";
+import { inState, rows, run, setUpServedTerminal, shows, WAIT_MS } from "../support/served-terminal.ts";
 
-let browser: TestBrowser;
-let served: ServedTerminal;
-
-beforeAll(async () => {
-  browser = await openBrowser();
-});
-afterAll(() => browser[Symbol.asyncDispose]());
-beforeEach(async () => {
-  served = await serveTerminal(browser);
-});
-afterEach(() => served[Symbol.asyncDispose]());
+const served = setUpServedTerminal();
 
 async function paste(page: Page, text: string): Promise<void> {
   await page.evaluate((copied) => navigator.clipboard.writeText(copied), text);

@@ -1,31 +1,13 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { run as runOnHost } from "../../sandboxes/run.ts";
-import { openBrowser, type TestBrowser } from "../e2e/support/browser.ts";
+import { openBrowser } from "../e2e/support/browser.ts";
 import { poll } from "../poll.ts";
-import {
-  inState,
-  rows,
-  run,
-  type ServedTerminal,
-  serveTerminal,
-  shows,
-  WAIT_MS,
-} from "../support/served-terminal.ts";
+import { inState, rows, run, setUpServedTerminal, shows, WAIT_MS } from "../support/served-terminal.ts";
 
-let browser: TestBrowser;
-let served: ServedTerminal;
-
-beforeAll(async () => {
-  browser = await openBrowser();
-});
-afterAll(() => browser[Symbol.asyncDispose]());
-beforeEach(async () => {
-  served = await serveTerminal(browser);
-});
-afterEach(() => served[Symbol.asyncDispose]());
+const served = setUpServedTerminal();
 
 /** New shells run only after something was written to the file that it gives. */
 async function makeShellWait(): Promise<string> {

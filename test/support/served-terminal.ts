@@ -1,6 +1,7 @@
 import type { BrowserContext, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach } from "vitest";
 import { createTerminalHub } from "../../server/terminal/terminal-hub.ts";
-import type { TestBrowser } from "../e2e/support/browser.ts";
+import { openBrowser, type TestBrowser, type Visitor } from "../e2e/support/browser.ts";
 import { poll } from "../poll.ts";
 import { freePorts } from "./free-port.ts";
 import { type LocalPlace, makeLocalPlace } from "./local-place.ts";
@@ -10,7 +11,7 @@ import { serveTerminals, type TerminalServer } from "./terminal-server.ts";
 export const WAIT_MS = 30_000;
 
 /** This host's shell, served to a browser, and a visitor who opens its page. */
-export interface ServedTerminal extends AsyncDisposable {
+export interface ServedTerminal {
   readonly place: LocalPlace;
   readonly hub: ReturnType<typeof createTerminalHub>;
   readonly server: TerminalServer;
@@ -26,9 +27,14 @@ export interface ServedTerminal extends AsyncDisposable {
   start(): Promise<void>;
 }
 
-export async function serveTerminal(browser: TestBrowser): Promise<ServedTerminal> {
-  const place = await makeLocalPlace();
-  const [port = 0] = await freePorts(1);
+/** Has each test of the file served one, in a browser that all of them share. */
+export function setUpServedTerminal(): ServedTerminal {
+  let browser: TestBrowser;
+  let place: LocalPlace;
+  let port: number;
+  let running: Awaited<ReturnType<typeof open>>;
+  let visitor: Visitor;
+  let complaints: string[];
   const open = async () => {
     const hub = createTerminalHub({
       resolve: () => ({
@@ -38,19 +44,37 @@ export async function serveTerminal(browser: TestBrowser): Promise<ServedTermina
     });
     return { hub, server: await serveTerminals(hub, port) };
   };
-  let running = await open();
-  const visitor = await browser.visit({ width: 900, height: 600 });
-  const { context } = visitor;
-  await context.grantPermissions(["clipboard-read", "clipboard-write"]);
-  const complaints: string[] = [];
   const stop = async () => {
     await running.server[Symbol.asyncDispose]();
     await running.hub[Symbol.asyncDispose]();
   };
+  beforeAll(async () => {
+    browser = await openBrowser();
+  });
+  afterAll(() => browser[Symbol.asyncDispose]());
+  beforeEach(async () => {
+    place = await makeLocalPlace();
+    [port = 0] = await freePorts(1);
+    running = await open();
+    visitor = await browser.visit({ width: 900, height: 600 });
+    await visitor.context.grantPermissions(["clipboard-read", "clipboard-write"]);
+    complaints = [];
+  });
+  afterEach(async () => {
+    await visitor[Symbol.asyncDispose]();
+    await stop();
+    await place[Symbol.asyncDispose]();
+  });
   return {
-    place,
-    context,
-    complaints,
+    get place() {
+      return place;
+    },
+    get context() {
+      return visitor.context;
+    },
+    get complaints() {
+      return complaints;
+    },
     get hub() {
       return running.hub;
     },
@@ -60,7 +84,7 @@ export async function serveTerminal(browser: TestBrowser): Promise<ServedTermina
     get url() {
       return running.server.url;
     },
-    async openPage(query = "", as = context) {
+    async openPage(query = "", as = visitor.context) {
       const page = await as.newPage();
       page.on("console", (message) => {
         if (/Content Security Policy|Uncaught/i.test(message.text())) complaints.push(message.text());
@@ -74,11 +98,6 @@ export async function serveTerminal(browser: TestBrowser): Promise<ServedTermina
     stop,
     async start() {
       running = await open();
-    },
-    async [Symbol.asyncDispose]() {
-      await visitor[Symbol.asyncDispose]();
-      await stop();
-      await place[Symbol.asyncDispose]();
     },
   };
 }

@@ -34,7 +34,8 @@ export interface Script {
 }
 
 export interface ScriptedServer extends AsyncDisposable {
-  url: string;
+  /** Its address, once it listens. */
+  readonly url: string;
   script: Script;
   /** Bodies of requests that change something, as `METHOD /path` and body. */
   requests: { route: string; body: unknown }[];
@@ -44,6 +45,8 @@ export interface ScriptedServer extends AsyncDisposable {
   hold(route: string): () => void;
   /** Tells pages that a shell's place is out of reach. */
   loseShell(terminalId: string, reason: ErrorBody): void;
+  /** Builds the page if need be, and serves it. */
+  listen(): Promise<void>;
   /** Tells watching pages that the attempt is now this. */
   push(attempt: AttemptView): void;
   /** Answers sockets again, and tells them so. */
@@ -57,8 +60,7 @@ export interface ScriptedServer extends AsyncDisposable {
 }
 
 /** The page, and an API that says what a test wants: for states that a real sandbox takes minutes to be in. */
-export async function startScriptedServer(): Promise<ScriptedServer> {
-  const { outDir } = await buildClient();
+export function createScriptedServer(): ScriptedServer {
   const script: Script = {
     session: learner,
     labs,
@@ -177,13 +179,6 @@ export async function startScriptedServer(): Promise<ScriptedServer> {
   });
   answer(routes.room, () => script.room);
 
-  app.use(express.static(outDir));
-  app.use((request, response) => {
-    if (request.path.startsWith("/api/"))
-      response.status(404).json({ code: "not_found", message: "no such route" });
-    else response.sendFile("index.html", { root: outDir });
-  });
-
   const http = createServer(app);
   const io = new Server<ClientToServer, ServerToClient>(http, { perMessageDeflate: false });
   let isReachable = true;
@@ -227,10 +222,10 @@ export async function startScriptedServer(): Promise<ScriptedServer> {
     );
     socket.on("terminal:write", (_, ack) => ack({ ok: true, value: null }));
   });
-  await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
-  const { port } = http.address() as AddressInfo;
   return {
-    url: `http://127.0.0.1:${port}`,
+    get url() {
+      return `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
+    },
     script,
     requests,
     typed,
@@ -243,6 +238,16 @@ export async function startScriptedServer(): Promise<ScriptedServer> {
       return resolve;
     },
     loseShell: (terminalId, reason) => void io.emit("terminal:lost", terminalId, reason),
+    async listen() {
+      const { outDir } = await buildClient();
+      app.use(express.static(outDir));
+      app.use((request, response) => {
+        if (request.path.startsWith("/api/"))
+          response.status(404).json({ code: "not_found", message: "no such route" });
+        else response.sendFile("index.html", { root: outDir });
+      });
+      await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
+    },
     push(next) {
       script.attempt = next;
       io.emit("attempt:changed", next);
