@@ -1,5 +1,5 @@
-import { setTimeout as delay } from "node:timers/promises";
-import { expect, test } from "vitest";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Engine } from "../../sandboxes/engine/engine.ts";
 import { LabError } from "../../sandboxes/errors.ts";
 import { BootWatch } from "../../sandboxes/machine/boot-watch.ts";
@@ -18,6 +18,10 @@ interface Way {
   refusals?: number;
 }
 
+/** A boot lasts as long as is waited for its guest, and takes no time. */
+beforeEach(() => void vi.useFakeTimers({ toFake: ["performance"] }));
+afterEach(() => void vi.useRealTimers());
+
 /** A guest whose boot stands still until its reset button is pressed, or for ever, unless it has another way. */
 function createGuest(way: Way = {}) {
   const ends = [...(way.endsBy ?? [])];
@@ -35,7 +39,9 @@ function createGuest(way: Way = {}) {
       awaitGuest: async (timeoutMs) => {
         if (way.isUp || (resets > 0 && way.comesUp)) return "answers";
         if (way.endsBy) return ends.length > 0 ? "off" : "answers";
-        await delay(timeoutMs);
+        vi.advanceTimersByTime(timeoutMs);
+        // A watch that never gives up then fails at the test's own deadline.
+        await nextTurn();
         return "late";
       },
       status: async () => {
