@@ -1,10 +1,18 @@
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /**
- * What takes minutes, the longest first. A clean clone has no figures of an earlier run, and a long file that is begun
- * last leaves one of two processors without work. Those of isolation wait for each other, so they are kept apart.
+ * What takes long in its project, the longest first. A clean clone has no figures of an earlier run, and a long file
+ * that is begun last leaves one of two processors without work. Those of isolation wait for each other, so they are
+ * kept apart.
  */
 const LONG = [
+  "test/integration/terminal-page.test.ts",
+  "test/e2e/pages-learner.test.ts",
+  "test/integration/terminal-page-streams.test.ts",
+  "test/integration/terminal-hub.test.ts",
+  "test/e2e/pages-looks.test.ts",
+  "test/e2e/pages-attempt.test.ts",
+
   "test/integration/fresh-host-air-gapped.test.ts",
   "test/integration/server-crash.test.ts",
   "test/integration/machine.test.ts",
