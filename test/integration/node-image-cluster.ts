@@ -6,6 +6,7 @@ import { DockerEngine } from "../../sandboxes/engine/docker-engine.ts";
 import { kindNodeConfig } from "../../sandboxes/images/kind-node-config.ts";
 import type { NodeImage } from "../../sandboxes/images/node-image.ts";
 import { type RunResult, run } from "../../sandboxes/run.ts";
+import { poll } from "../poll.ts";
 import { freeSubnet } from "../support/free-subnet.ts";
 
 /** A bare kind cluster of a node image, for tests of the image itself. */
@@ -16,6 +17,19 @@ export interface NodeCluster extends AsyncDisposable {
   apply(...manifests: unknown[]): Promise<void>;
   /** Runs busybox in a pod; a command that fails there is an answer. */
   inPod(pod: string, ...command: string[]): Promise<RunResult>;
+  addressOf(pod: string): Promise<string>;
+  /** What a web pod, or a Service, answers to the pod; nothing where it can't be reached. */
+  fetchFrom(pod: string, host: string): Promise<string>;
+  canFetch(pod: string, host: string): Promise<boolean>;
+  /** The address that the pod finds for a name. */
+  resolve(pod: string, host: string): Promise<string>;
+  /** Stops and starts nodes and waits until every web pod of theirs was started anew and all pods are Ready. */
+  restart(...nodes: string[]): Promise<void>;
+}
+
+interface WebPodStatus {
+  spec: { nodeName: string };
+  status: { containerStatuses: { ready: boolean; restartCount: number }[] };
 }
 
 /** Creates one on a network of its own, removed with it. */
@@ -60,7 +74,7 @@ export async function createNodeCluster(
     await remove();
     throw error;
   }
-  return {
+  const cluster: NodeCluster = {
     nodes: [`${name}-control-plane`, ...workers.map((_, index) => `${name}-worker${index || ""}`)],
     kubectl: async (...args) => (await kubectl(args)).stdout,
     apply: async (...manifests) => {
@@ -71,6 +85,53 @@ export async function createNodeCluster(
     },
     inPod: async (pod, ...command) =>
       await kubectl(["exec", pod, "--", "/bin/busybox", ...command], undefined, [1]),
+    addressOf: async (pod) => await cluster.kubectl("get", "pod", pod, "-o", "jsonpath={.status.podIP}"),
+    fetchFrom: async (pod, host) =>
+      (await cluster.inPod(pod, "wget", "-qO-", "-T", "3", `http://${host}:8080/`)).stdout,
+    canFetch: async (pod, host) => (await cluster.fetchFrom(pod, host)) !== "",
+    async resolve(pod, host) {
+      // By busybox's own resolver: a static binary alone in its image can't use the system's.
+      const { stdout } = await cluster.inPod(pod, "nslookup", "-type=a", host);
+      const [, address] = /Name:.*\n+Address: (\S+)/.exec(stdout) ?? [];
+      if (!address) throw new Error(`\`${pod}\` could not resolve \`${host}\`: ${stdout}`);
+      return address;
+    },
+    async restart(...nodes) {
+      const starts = async () => {
+        const { items } = JSON.parse(await cluster.kubectl("get", "pods", "-o", "json", "-l", "app=web"));
+        return (items as WebPodStatus[])
+          .filter((pod) => nodes.includes(pod.spec.nodeName))
+          .map((pod) => {
+            const [container] = pod.status.containerStatuses;
+            return container?.ready ? container.restartCount : -1;
+          });
+      };
+      const before = await starts();
+      await run(["docker", "stop", ...nodes], { timeoutMs: 120_000 });
+      await run(["docker", "start", ...nodes], { timeoutMs: 120_000 });
+      await poll(
+        async () => {
+          try {
+            const now = await starts();
+            return now.length === before.length && now.every((count, index) => count > (before[index] ?? 0));
+          } catch {
+            // The API server is coming back.
+            return false;
+          }
+        },
+        "the pods started anew",
+        { timeoutMs: 180_000, pauseMs: 500 },
+      );
+      await cluster.kubectl(
+        "wait",
+        "--for=condition=Ready",
+        "nodes,pods",
+        "--all",
+        "--all-namespaces",
+        "--timeout=170s",
+      );
+    },
     [Symbol.asyncDispose]: remove,
   };
+  return cluster;
 }

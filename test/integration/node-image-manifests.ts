@@ -1,8 +1,4 @@
-/** Kept in the course's images by tests of the node image: busybox and nothing else. */
-export const probeImage = "fb-node-image-probe:1";
-
-/** The same with a second layer on top, which replaces a file of the first and removes another. */
-export const layeredImage = "fb-node-image-layers:1";
+import { probeImage } from "./node-image-probes.ts";
 
 /** Serves its own name over HTTP on port 8080 and logs who asks. */
 export function webPod(pod: string, node: string | undefined, image = probeImage) {

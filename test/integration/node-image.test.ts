@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -11,16 +11,8 @@ import { loadSettings } from "../../server/load-settings.ts";
 import { poll } from "../poll.ts";
 import { ensureRegistryImage } from "../support/registry-image.ts";
 import { createNodeCluster, type NodeCluster } from "./node-image-cluster.ts";
-import {
-  claim,
-  egressToDnsOnly,
-  layeredImage,
-  policy,
-  probeImage,
-  storePod,
-  webPod,
-  webService,
-} from "./node-image-manifests.ts";
+import { claim, egressToDnsOnly, policy, storePod, webPod, webService } from "./node-image-manifests.ts";
+import { layeredImage, makeProbeTars, probeImage } from "./node-image-probes.ts";
 
 const name = `fb-node-image-${process.pid}`;
 let folder: string;
@@ -38,7 +30,7 @@ function describeNodeImage(source: "built" | "published"): void {
         paths: hostPaths(process.env),
         report: () => {},
       });
-      tars = await makeProbeTars((await ensureRegistryImage(builder)).tag);
+      tars = await makeProbeTars(folder, (await ensureRegistryImage(builder)).tag);
       node = await ensureNodeImage(builder, { source, courseImageTars: tars }, () => {});
       cluster = await createNodeCluster(node, { name, nodes: 2 });
       await cluster.apply(webPod("near", cluster.nodes[0]), webPod("far", cluster.nodes[1]), webService);
@@ -105,19 +97,19 @@ function describeNodeImage(source: "built" | "published"): void {
       });
 
       it("lets pods of different nodes talk to each other by address", async () => {
-        expect(await fetchFrom("near", await addressOf("far"))).toBe("far");
-        expect(await fetchFrom("far", await addressOf("near"))).toBe("near");
+        expect(await cluster.fetchFrom("near", await cluster.addressOf("far"))).toBe("far");
+        expect(await cluster.fetchFrom("far", await cluster.addressOf("near"))).toBe("near");
       });
 
       it("shows a pod the address of the pod that calls it", async () => {
-        const address = await addressOf("far");
+        const address = await cluster.addressOf("far");
         await cluster.inPod(
           "far",
           "wget",
           "-qO-",
           "-T",
           "5",
-          `http://${await addressOf("near")}:8080/from-far`,
+          `http://${await cluster.addressOf("near")}:8080/from-far`,
         );
         const told = async () => (await cluster.kubectl("logs", "near")).includes(address);
         await poll(told, "the pod that was called has logged the address");
@@ -128,8 +120,10 @@ function describeNodeImage(source: "built" | "published"): void {
           const answers = new Set<string>();
           await poll(
             async () => {
-              const address = await resolve(pod, "web.default.svc.cluster.local").catch(() => undefined);
-              if (address !== undefined) answers.add(await fetchFrom(pod, address));
+              const address = await cluster
+                .resolve(pod, "web.default.svc.cluster.local")
+                .catch(() => undefined);
+              if (address !== undefined) answers.add(await cluster.fetchFrom(pod, address));
               return answers.has("near") && answers.has("far");
             },
             `both pods answering \`${pod}\` behind the service`,
@@ -150,7 +144,10 @@ function describeNodeImage(source: "built" | "published"): void {
               await run(["docker", "inspect", "--format", format, container], { timeoutMs: 30_000 })
             ).stdout.trim();
           const outside = await inspect(registry);
-          await poll(async () => (await fetchFrom("far", outside)) === "outside", "it answers the pod");
+          await poll(
+            async () => (await cluster.fetchFrom("far", outside)) === "outside",
+            "it answers the pod",
+          );
           const address = await inspect(cluster.nodes[1] ?? "");
           await poll(async () => {
             const { stderr, stdout } = await run(["docker", "logs", registry], { timeoutMs: 30_000 });
@@ -214,55 +211,57 @@ function describeNodeImage(source: "built" | "published"): void {
           webPod("stranger", cluster.nodes[1]),
         );
         await cluster.kubectl("wait", "--for=condition=Ready", "pod/stranger", "--timeout=170s");
-        const far = await addressOf("far");
-        await poll(async () => !(await canFetch("stranger", far)), "the policy in force");
-        expect(await fetchFrom("near", far)).toBe("far");
-        expect(await fetchFrom("stranger", await addressOf("near"))).toBe("near");
+        const far = await cluster.addressOf("far");
+        await poll(async () => !(await cluster.canFetch("stranger", far)), "the policy in force");
+        expect(await cluster.fetchFrom("near", far)).toBe("far");
+        expect(await cluster.fetchFrom("stranger", await cluster.addressOf("near"))).toBe("near");
         await cluster.kubectl("delete", "networkpolicy", "only-near");
-        await poll(async () => await canFetch("stranger", far), "the policy gone");
+        await poll(async () => await cluster.canFetch("stranger", far), "the policy gone");
       });
 
       it("hold back a pod's own connections, but not its name look-ups where they are allowed", async () => {
         await cluster.apply(egressToDnsOnly);
-        const near = await addressOf("near");
-        await poll(async () => !(await canFetch("far", near)), "the policy in force");
-        const lookUp = () => resolve("far", "web.default.svc.cluster.local").catch(String);
+        const near = await cluster.addressOf("near");
+        await poll(async () => !(await cluster.canFetch("far", near)), "the policy in force");
+        const lookUp = () => cluster.resolve("far", "web.default.svc.cluster.local").catch(String);
         await poll(async () => /^10\.96\./.test(await lookUp()), "a name is looked up");
-        expect(await canFetch("stranger", near)).toBe(true);
+        expect(await cluster.canFetch("stranger", near)).toBe(true);
         await cluster.kubectl("delete", "networkpolicy", "dns-only");
-        await poll(async () => await canFetch("far", near), "the policy gone");
+        await poll(async () => await cluster.canFetch("far", near), "the policy gone");
       });
 
       it("hold again after the node was stopped and started", async () => {
         await cluster.apply(policy("only-near", { app: "web", name: "far" }, { name: "near" }));
-        const before = await addressOf("far");
-        await poll(async () => !(await canFetch("stranger", before)), "the policy in force");
-        await restart(cluster.nodes[1] ?? "");
-        const far = await addressOf("far");
+        const before = await cluster.addressOf("far");
+        await poll(async () => !(await cluster.canFetch("stranger", before)), "the policy in force");
+        await cluster.restart(cluster.nodes[1] ?? "");
+        const far = await cluster.addressOf("far");
         await poll(
-          async () => !(await canFetch("stranger", far)) && (await canFetch("near", far)),
+          async () => !(await cluster.canFetch("stranger", far)) && (await cluster.canFetch("near", far)),
           "policy and routes back",
           {
             timeoutMs: 60_000,
           },
         );
         await cluster.kubectl("delete", "networkpolicy", "only-near");
-        await poll(async () => await canFetch("stranger", far), "the policy gone");
+        await poll(async () => await cluster.canFetch("stranger", far), "the policy gone");
       });
     });
 
     describe("node containers stopped and started", () => {
       it("come back Ready with their pods, routes and names", async () => {
-        await restart(...cluster.nodes);
+        await cluster.restart(...cluster.nodes);
         // Until a kubelet has looked at them, pods pass for Ready as they were before, those of the cluster's DNS too.
         const service = async () => {
-          const address = await resolve("far", "web.default.svc.cluster.local").catch(() => undefined);
-          return address === undefined ? "" : await fetchFrom("near", address);
+          const address = await cluster
+            .resolve("far", "web.default.svc.cluster.local")
+            .catch(() => undefined);
+          return address === undefined ? "" : await cluster.fetchFrom("near", address);
         };
         const isBack = async () =>
           ["near", "far", "stranger"].includes(await service()) &&
-          (await fetchFrom("near", await addressOf("far"))) === "far" &&
-          (await fetchFrom("far", await addressOf("near"))) === "near";
+          (await cluster.fetchFrom("near", await cluster.addressOf("far"))) === "far" &&
+          (await cluster.fetchFrom("far", await cluster.addressOf("near"))) === "near";
         await poll(isBack, "the Service by its name, and both pods", { timeoutMs: 120_000, pauseMs: 500 });
       });
     });
@@ -273,91 +272,3 @@ describeNodeImage("built");
 const canPull = (await probeRegistry(await loadSettings(process.env))) !== undefined;
 if (canPull) describeNodeImage("published");
 else it("the published node image", (context) => context.skip("no container registry answers here"));
-
-/** Stops and starts nodes and waits until every container of theirs was started anew and all pods are Ready. */
-async function restart(...nodes: string[]): Promise<void> {
-  const starts = async () => {
-    const { items } = JSON.parse(await cluster.kubectl("get", "pods", "-o", "json", "-l", "app=web"));
-    return (items as WebPodStatus[])
-      .filter((pod) => nodes.includes(pod.spec.nodeName))
-      .map((pod) => {
-        const [container] = pod.status.containerStatuses;
-        return container?.ready ? container.restartCount : -1;
-      });
-  };
-  const before = await starts();
-  await run(["docker", "stop", ...nodes], { timeoutMs: 120_000 });
-  await run(["docker", "start", ...nodes], { timeoutMs: 120_000 });
-  await poll(
-    async () => {
-      try {
-        const now = await starts();
-        return now.length === before.length && now.every((count, index) => count > (before[index] ?? 0));
-      } catch {
-        // The API server is coming back.
-        return false;
-      }
-    },
-    "the pods started anew",
-    { timeoutMs: 180_000, pauseMs: 500 },
-  );
-  await cluster.kubectl(
-    "wait",
-    "--for=condition=Ready",
-    "nodes,pods",
-    "--all",
-    "--all-namespaces",
-    "--timeout=170s",
-  );
-}
-
-interface WebPodStatus {
-  spec: { nodeName: string };
-  status: { containerStatuses: { ready: boolean; restartCount: number }[] };
-}
-
-async function addressOf(pod: string): Promise<string> {
-  return await cluster.kubectl("get", "pod", pod, "-o", "jsonpath={.status.podIP}");
-}
-
-async function fetchFrom(pod: string, host: string): Promise<string> {
-  return (await cluster.inPod(pod, "wget", "-qO-", "-T", "3", `http://${host}:8080/`)).stdout;
-}
-
-/** By busybox's own resolver: a static binary alone in its image can't use the system's. */
-async function resolve(pod: string, host: string): Promise<string> {
-  const { stdout } = await cluster.inPod(pod, "nslookup", "-type=a", host);
-  const [, address] = /Name:.*\n+Address: (\S+)/.exec(stdout) ?? [];
-  if (!address) throw new Error(`\`${pod}\` could not resolve \`${host}\`: ${stdout}`);
-  return address;
-}
-
-async function canFetch(pod: string, host: string): Promise<boolean> {
-  return (await fetchFrom(pod, host)) !== "";
-}
-
-/** Images of the course: the node's own busybox, in one layer and with a second. */
-async function makeProbeTars(image: string): Promise<string[]> {
-  const { stdout: container } = await run(["docker", "create", image], { timeoutMs: 60_000 });
-  try {
-    await run(["docker", "cp", `${container}:/usr/bin/busybox`, join(folder, "busybox")], {
-      timeoutMs: 60_000,
-    });
-  } finally {
-    await run(["docker", "rm", "-v", container], { timeoutMs: 60_000 });
-  }
-  await writeFile(join(folder, "old"), "below");
-  const dockerfiles = {
-    [probeImage]: "FROM scratch\nADD busybox /bin/busybox\nADD old /old\nADD old /gone\n",
-    [layeredImage]: `FROM ${probeImage}\nRUN ["/bin/busybox","sh","-c","busybox rm /gone; echo above > /old"]\n`,
-  };
-  const made: string[] = [];
-  for (const [tag, dockerfile] of Object.entries(dockerfiles)) {
-    await writeFile(join(folder, "Dockerfile"), dockerfile);
-    await run(["docker", "build", "--quiet", "--tag", tag, folder], { timeoutMs: 120_000 });
-    const tar = join(folder, `${made.length}.tar`);
-    await run(["docker", "save", "--output", tar, tag], { timeoutMs: 120_000 });
-    made.push(tar);
-  }
-  return made;
-}
