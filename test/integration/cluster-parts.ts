@@ -8,7 +8,7 @@ import type { Engine } from "../../sandboxes/engine/engine.ts";
 import { hostPaths } from "../../sandboxes/host/docker-paths.ts";
 import { createImageBuilder } from "../../sandboxes/images/image-builder.ts";
 import { ensureKindCommand } from "../../sandboxes/images/node-image-kind.ts";
-import { createSandboxNetwork } from "../../sandboxes/network/subnets.ts";
+import { createSandboxNetwork, networkName } from "../../sandboxes/network/subnets.ts";
 import { run } from "../../sandboxes/run.ts";
 import { LABELS } from "../../sandboxes/sandbox.ts";
 import { builtImage } from "../support/built-image.ts";
@@ -88,6 +88,15 @@ export async function partsOf(engine: Engine, sandboxId: string) {
     ...(await engine.listContainers({ [LABELS.sandbox]: sandboxId })),
     ...(await engine.listContainers({ "io.x-k8s.kind.cluster": `fb-${sandboxId}` })),
   ];
+}
+
+/** Everything in Docker that belongs to a sandbox: containers, network, volumes. */
+export async function leftOf(engine: Engine, sandboxId: string): Promise<string[]> {
+  const containers = (await partsOf(engine, sandboxId)).map(({ name }) => name);
+  const networks = (await engine.listNetworks({})).filter(({ name }) => name === networkName(sandboxId));
+  const list = ["docker", "volume", "ls", "-q", "--filter", `label=${LABELS.sandbox}=${sandboxId}`] as const;
+  const volumes = (await run(list, { timeoutMs: 20_000 })).stdout;
+  return [...containers, ...networks.map(({ name }) => name), ...volumes.split("\n").filter(Boolean)];
 }
 
 /** The image of kind's volume helper is in every node and has a shell. */

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { DockerEngine } from "../../sandboxes/engine/docker-engine.ts";
-import { networkName } from "../../sandboxes/network/subnets.ts";
 import { run } from "../../sandboxes/run.ts";
 import { LABELS } from "../../sandboxes/sandbox.ts";
 import { routes } from "../../server/protocol/http.ts";
@@ -10,7 +9,7 @@ import { Browser } from "../support/browser.ts";
 import { attemptOf } from "../support/lab-server.ts";
 import { type ServerProcess, startServer } from "../support/server-process.ts";
 import { makeInstallation, type TestInstallation } from "../support/test-installation.ts";
-import { partsOf } from "./cluster-parts.ts";
+import { leftOf as leftOfSandbox, partsOf } from "./cluster-parts.ts";
 
 /** A real server on the real thing, killed in the midst of bring-ups and started again; the tests go in order. */
 const START_MS = 120_000;
@@ -60,14 +59,7 @@ async function bootingSandbox(): Promise<string | undefined> {
   return undefined;
 }
 
-/** Everything in Docker, and every process of kind, that belongs to a sandbox. */
-async function leftOf(id: string): Promise<string[]> {
-  const containers = (await partsOf(engine, id)).map(({ name }) => name);
-  const networks = (await engine.listNetworks({})).filter(({ name }) => name === networkName(id));
-  const list = ["docker", "volume", "ls", "-q", "--filter", `label=${LABELS.sandbox}=${id}`] as const;
-  const volumes = (await run(list, { timeoutMs: 20_000 })).stdout;
-  return [...containers, ...networks.map(({ name }) => name), ...volumes.split("\n").filter(Boolean)];
-}
+const leftOf = (id: string) => leftOfSandbox(engine, id);
 
 async function kindRunsFor(id: string): Promise<boolean> {
   const find = ["pgrep", "-f", `create cluster --name fb-${id} `] as const;

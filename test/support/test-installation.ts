@@ -42,16 +42,21 @@ export async function makeInstallation(change: Record<string, string> = {}): Pro
       ...change,
     },
     async [Symbol.asyncDispose]() {
-      await using engine = new DockerEngine();
-      for (const { labels } of await engine.listNetworks({ [LABELS.installation]: id })) {
-        const sandboxId = labels[LABELS.sandbox] ?? "";
-        await sweepContainers(engine, sandboxId);
-        await engine.removeNetwork(networkName(sandboxId));
-      }
-      await removeTemplates(engine, id);
-      const images = await recallImageSet({ paths: hostPaths(process.env) });
-      if (images) await removeFirewall({ engine, image: images.machine }, id);
+      await sweepInstallation(id);
       await rm(stateDir, { recursive: true, force: true });
     },
   };
+}
+
+/** Removes what an installation has in Docker and in the host's kernel. */
+export async function sweepInstallation(id: string): Promise<void> {
+  await using engine = new DockerEngine();
+  for (const { labels } of await engine.listNetworks({ [LABELS.installation]: id })) {
+    const sandboxId = labels[LABELS.sandbox] ?? "";
+    await sweepContainers(engine, sandboxId);
+    await engine.removeNetwork(networkName(sandboxId));
+  }
+  await removeTemplates(engine, id);
+  const images = await recallImageSet({ paths: hostPaths(process.env) });
+  if (images) await removeFirewall({ engine, image: images.machine }, id);
 }
