@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { toolboxName } from "../../sandboxes/cluster/names.ts";
 import { toLabError } from "../../sandboxes/errors.ts";
 import type { Sandbox } from "../../sandboxes/sandbox.ts";
+import { WORLD_NAMES } from "../../server/labs/lab.ts";
+import { loadLabs } from "../../server/labs/load-labs.ts";
 import { openRealStack } from "../support/real-stack.ts";
 import { measureEcho } from "./echo.ts";
 import type { Figures } from "./figures.ts";
@@ -12,9 +14,10 @@ import { measureReconnect } from "./reconnect.ts";
 import type { PlainShell } from "./terminal-page.ts";
 import { measureThroughput } from "./throughput.ts";
 import { findTtyd, type Ttyd } from "./ttyd.ts";
-import { measureVerdictCluster, measureVerdictVm } from "./verdict.ts";
+import { measureVerdicts } from "./verdict.ts";
 
-const VERDICTS = 20;
+/** Of each task; some of them take a quarter of a minute to be undone. */
+const VERDICTS = 10;
 /** A tenth of what they are natively, where the VM is emulated. */
 const ROUNDS_IN_VM = 3;
 
@@ -22,13 +25,14 @@ const ROUNDS_IN_VM = 3;
 export async function measureLive(figures: Figures): Promise<void> {
   await using real = await openRealStack();
   const sandbox = await real.claimReady();
-  await figures.measure(["verdict_cluster"], async () => {
-    const samples = await measureVerdictCluster(sandbox, VERDICTS);
-    return [{ name: "verdict_cluster", unit: "ms", samples }];
-  });
-  await figures.measure(["verdict_vm"], async () => {
-    const samples = await measureVerdictVm(sandbox, VERDICTS);
-    return [{ name: "verdict_vm", unit: "ms", samples }];
+  await figures.measure(["verdict_cluster", "verdict_vm"], async () => {
+    const lab = (await loadLabs("labs")).find(({ id }) => id === "first-crossing");
+    if (!lab) throw new Error("the lab is not there");
+    const worlds = WORLD_NAMES.filter((world) => figures.wants(`verdict_${world}`));
+    return await measureVerdicts(sandbox, {
+      ...{ lab, samples: VERDICTS, worlds },
+      log: (line) => figures.note(line),
+    });
   });
   await measureTerminals(figures, sandbox, real.installation.sshPrivateKey);
 }

@@ -1,137 +1,127 @@
-import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import { CoreV1Api, KubeConfig, PatchStrategy, setHeaderOptions } from "@kubernetes/client-node";
 import type { Sandbox } from "../../sandboxes/sandbox.ts";
-import type { Check } from "../../server/checks/check.ts";
+import { prepareLab } from "../../server/checks/prepare-lab.ts";
 import { watchTasks } from "../../server/checks/watch-tasks.ts";
-import type { Lab, Task } from "../../server/labs/lab.ts";
+import { type Commands, type Lab, type Task, WORLD_NAMES, type WorldName } from "../../server/labs/lab.ts";
+import { type Trial, trials } from "../labs/first-crossing-again.ts";
+import { mustType } from "../labs/prove-lab.ts";
+import { type Measurement, percentile } from "./result.ts";
 
 /** The longest one verdict may take before the measurement is given up. */
 const VERDICT_MS = 60_000;
-const PAUSE_MS = 1_500;
+/** Kubernetes needs some time between two changes: kube-proxy puts off a second one within a second of the first. */
+const PAUSE_MS = 3_000;
+
+export interface VerdictOptions {
+  lab: Lab;
+  /** How often each task is solved. */
+  samples: number;
+  /** In which worlds changes are measured; the tasks of the others are only solved, since later ones build on them. */
+  worlds: readonly WorldName[];
+  log(line: string): void;
+}
 
 /**
- * Milliseconds from a change in the cluster to the verdict that sees it, by events alone: a Service whose selector
- * matches nothing is given the right one, and the verdict waits for its endpoints and for an answer through it.
+ * Milliseconds from a change to the verdict that sees it, of every task of the lab, as a learner who goes through it in
+ * order has them: the whole lab is watched, by events alone, and the tasks before are passed. The time begins when the
+ * solution's commands have ended, and where Kubernetes goes on by itself after them, when `kubectl rollout status` has:
+ * how long a rollout takes is not ours, how long a restarted service takes to answer is.
+ *
+ * A row for each task, `verdict_vm_start_the_service` and so on; and since the goal is one for each of them,
+ * `verdict_vm` and `verdict_cluster` have the samples of the slowest: the one with the highest p95 whose change is made
+ * in that world.
  */
-export async function measureVerdictCluster(sandbox: Sandbox, samples: number): Promise<number[]> {
-  const cluster = sandbox.cluster();
-  if (!cluster) throw new Error("the sandbox has no cluster");
-  const namespace = `footbridge-bench-${randomBytes(3).toString("hex")}`;
-  const config = new KubeConfig();
-  config.loadFromString(await cluster.kubeconfig("admin"));
-  const core = config.makeApiClient(CoreV1Api);
-  await core.createNamespace({ body: { metadata: { name: namespace } } });
-  try {
-    const type = (commands: string) =>
-      cluster.place.exec(["/bin/bash", "-elc", commands], { user: "admin", timeoutMs: VERDICT_MS });
-    const made = await type(
-      `kubectl -n ${namespace} create deployment app --image=inventory-api:1.0
-       kubectl -n ${namespace} rollout status deployment/app`,
-    );
-    if (made.exitCode !== 0) throw new Error(made.stderr);
-    for (let index = 0; index < samples; index += 1)
-      await core.createNamespacedService({
-        namespace,
-        body: {
-          metadata: { name: `service-${index}` },
-          spec: { selector: { app: "nothing" }, ports: [{ port: 80, targetPort: 8080 }] },
-        },
-      });
-    const checks = (index: number): Check[] => [
-      {
-        kind: "service",
-        namespace,
-        service: `service-${index}`,
-        port: 80,
-        deployment: "app",
-        path: "/whoami",
-        whoField: "hostname",
-      },
-    ];
-    const change = (index: number) =>
-      core.patchNamespacedService(
-        { name: `service-${index}`, namespace, body: { spec: { selector: { app: "app" } } } },
-        setHeaderOptions("Content-Type", PatchStrategy.MergePatch),
-      );
-    return await measure(sandbox, benchLab("cluster", samples, checks), change);
-  } finally {
-    await core.deleteNamespace({ name: namespace });
-  }
-}
-
-/** Milliseconds from `systemctl enable --now` of a unit in the VM to the verdict that it runs and starts at boot. */
-export async function measureVerdictVm(sandbox: Sandbox, samples: number): Promise<number[]> {
-  const place = sandbox.machine()?.place;
-  if (!place) throw new Error("the sandbox has no VM");
-  const type = async (commands: string) => {
-    const argv = ["/bin/bash", "-ec", commands];
-    const { exitCode, stderr } = await place.exec(argv, { user: "root", timeoutMs: VERDICT_MS });
-    if (exitCode !== 0) throw new Error(stderr);
-  };
-  const all = Array.from({ length: samples }, (_, index) => `footbridge-bench-${index}.service`);
-  await type(
-    `for unit in ${all.join(" ")}; do
-       printf '[Service]\\nExecStart=/usr/bin/sleep infinity\\n[Install]\\nWantedBy=multi-user.target\\n' >/etc/systemd/system/$unit
-     done
-     systemctl daemon-reload`,
+export async function measureVerdicts(sandbox: Sandbox, options: VerdictOptions): Promise<Measurement[]> {
+  const { lab, samples, worlds, log } = options;
+  await Promise.all(
+    WORLD_NAMES.map((world) => prepareLab(lab, sandbox, world, AbortSignal.timeout(600_000))),
   );
-  try {
-    const checks = (index: number): Check[] => {
-      const unit = all[index] ?? "";
-      return [
-        { kind: "unit_active", unit, forMs: 0 },
-        { kind: "unit_enabled", unit },
-      ];
-    };
-    return await measure(sandbox, benchLab("vm", samples, checks), (index) =>
-      type(`systemctl --quiet enable --now ${all[index]}`),
-    );
-  } finally {
-    await type(
-      `systemctl --quiet disable --now ${all.join(" ")} || true
-       rm -f /etc/systemd/system/footbridge-bench-*; systemctl daemon-reload`,
-    );
+  const rows: (Measurement & { world: WorldName })[] = [];
+  for (const task of lab.tasks) {
+    const trial = trials[task.id];
+    const world = task.solution[0]?.run;
+    if (!trial || !world) throw new Error(`nobody knows how to solve \`${task.id}\` again and again`);
+    if (!worlds.includes(world)) {
+      await type(sandbox, task.solution, trial.settle);
+      continue;
+    }
+    const name = `verdict_${world}_${task.id.replaceAll("-", "_")}`;
+    const measured = await measureTask(sandbox, lab, task, trial, samples);
+    log(`${name}: ${measured.map(Math.round).join(", ")} ms`);
+    rows.push({ name, unit: "ms", world, samples: measured });
   }
+  await type(sandbox, leaveQuiet);
+  const slowest = worlds.flatMap((world) => {
+    const [first, ...others] = rows.filter((one) => one.world === world);
+    if (!first) return [];
+    const p95 = ({ samples }: Measurement) => percentile(samples, 0.95);
+    const { samples } = others.reduce((most, one) => (p95(one) > p95(most) ? one : most), first);
+    return [{ name: `verdict_${world}`, unit: "ms" as const, samples }];
+  });
+  return [...slowest, ...rows.map(({ world: _, ...row }) => row)];
 }
 
-async function measure(
+/** What is measured after it in the same sandbox is not to share its processors with the lab's Pods. */
+const leaveQuiet: readonly Commands[] = [
+  { run: "cluster", commands: "kubectl -n inventory delete deployment,service --all --cascade=foreground" },
+];
+
+async function measureTask(
   sandbox: Sandbox,
   lab: Lab,
-  change: (index: number) => Promise<unknown>,
+  task: Task,
+  { undo, settle, nth }: Trial,
+  count: number,
 ): Promise<number[]> {
-  const seen = lab.tasks.map(() => ({
-    failed: Promise.withResolvers<void>(),
-    passed: Promise.withResolvers<number>(),
-  }));
-  await using watcher = watchTasks({
-    lab,
-    sandbox,
-    passed: new Set(),
-    sweepMs: null,
-    onVerdict: ({ taskId, state }) => {
-      const one = seen[Number(taskId)];
-      if (state === "passed") one?.passed.resolve(performance.now());
-      else if (state === "failed") one?.failed.resolve();
-    },
-  });
-  await within(watcher.listening, "the watches");
   const samples: number[] = [];
-  for (const [index, { failed, passed }] of seen.entries()) {
-    await within(failed.promise, `task ${index} to be looked at`);
-    // As far apart as a person's changes are: kube-proxy puts off a second one within a second of the first.
-    await delay(PAUSE_MS);
-    await change(index);
-    const changedAt = performance.now();
-    samples.push(Math.max(0, (await within(passed.promise, `the verdict of task ${index}`)) - changedAt));
+  for (let index = 0; index < count; index += 1) {
+    if (index > 0) await type(sandbox, undo);
+    const now = nth?.(task, index) ?? task;
+    const tasks = lab.tasks.map((one) => (one.id === task.id ? now : one));
+    samples.push(await measureOnce(sandbox, { ...lab, tasks }, now, settle));
   }
   return samples;
 }
 
-async function within<T>(promise: Promise<T>, what: string): Promise<T> {
+async function measureOnce(
+  sandbox: Sandbox,
+  lab: Lab,
+  task: Task,
+  settle: Commands | undefined,
+): Promise<number> {
+  const failed = Promise.withResolvers<void>();
+  const passed = Promise.withResolvers<number>();
+  let latest = "";
+  const before = lab.tasks.slice(0, lab.tasks.indexOf(task));
+  await using watcher = watchTasks({
+    lab,
+    sandbox,
+    passed: new Set(before.map(({ id }) => id)),
+    sweepMs: null,
+    onVerdict: ({ taskId, state, conditions }) => {
+      if (taskId !== task.id) return;
+      latest = JSON.stringify(conditions);
+      if (state === "passed") passed.resolve(performance.now());
+      else if (state === "failed") failed.resolve();
+    },
+  });
+  const because = () => `; the latest verdict: ${latest || "none"}`;
+  await within(watcher.listening, `the watches of \`${task.id}\``, because);
+  await within(failed.promise, `\`${task.id}\` to be looked at`, because);
+  await delay(PAUSE_MS);
+  await type(sandbox, task.solution, settle);
+  const changedAt = performance.now();
+  return Math.max(0, (await within(passed.promise, `the verdict of \`${task.id}\``, because)) - changedAt);
+}
+
+async function type(sandbox: Sandbox, steps: readonly Commands[], settle?: Commands): Promise<void> {
+  for (const step of settle ? [...steps, settle] : steps) await mustType(sandbox, step);
+}
+
+async function within<T>(promise: Promise<T>, what: string, because: () => string): Promise<T> {
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(
-    () => late.reject(new Error(`waited ${VERDICT_MS / 1000} s for ${what}`)),
+    () => late.reject(new Error(`waited ${VERDICT_MS / 1000} s for ${what}${because()}`)),
     VERDICT_MS,
   );
   try {
@@ -139,34 +129,4 @@ async function within<T>(promise: Promise<T>, what: string): Promise<T> {
   } finally {
     clearTimeout(timer);
   }
-}
-
-/** A lab of many tasks that are alike, each of which is passed once. */
-function benchLab(world: "vm" | "cluster", samples: number, checks: (index: number) => Check[]): Lab {
-  const text = { en: "bench", zh: "bench" };
-  const tasks = Array.from(
-    { length: samples },
-    (_, index): Task => ({
-      id: String(index),
-      title: text,
-      world,
-      points: 1,
-      after: [],
-      checks: checks(index),
-      hints: [],
-      solution: [],
-      shortcuts: [],
-    }),
-  );
-  return {
-    id: "bench",
-    title: text,
-    summary: text,
-    minutes: 5,
-    needs: { nodes: 1, networkPolicy: false },
-    webServices: [],
-    setup: [],
-    tasks,
-    text: { en: [], zh: [] },
-  };
 }

@@ -89,7 +89,9 @@ export async function proveLab(lab: Lab, sandbox: Sandbox, options: ProveOptions
     const typed = performance.now();
     const isPassed = (verdict: TaskVerdict) => verdict.state === "passed";
     await untilJudged(task.solution, task.id, isPassed, verdictTimeoutMs, "the solution");
-    proofs.push({ taskId: task.id, verdictMs: Math.round(performance.now() - typed), shortcuts });
+    const verdictMs = Math.round(performance.now() - typed);
+    log(`${task.id}: passed ${verdictMs} ms after the solution`);
+    proofs.push({ taskId: task.id, verdictMs, shortcuts });
   }
   return proofs;
 }
@@ -102,7 +104,8 @@ async function type(sandbox: Sandbox, { run, commands }: Commands) {
   return await place.exec(argv, { user: "admin", timeoutMs: COMMANDS_MS });
 }
 
-async function mustType(sandbox: Sandbox, step: Commands): Promise<void> {
+/** The same; throws with its last words where it fails. */
+export async function mustType(sandbox: Sandbox, step: Commands): Promise<void> {
   const { exitCode, stdout, stderr } = await type(sandbox, step);
   if (exitCode !== 0)
     throw new Error(`${shellQuote([step.commands])} ended with ${exitCode}: ${(stderr || stdout).trim()}`);

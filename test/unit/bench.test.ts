@@ -1,9 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { loadLabs } from "../../server/labs/load-labs.ts";
 import { benches } from "../bench/benches.ts";
 import { Figures, figureNames, isFigureName } from "../bench/figures.ts";
 import { benchReport, percentile, renderTable, summarize } from "../bench/result.ts";
+import { trials } from "../labs/first-crossing-again.ts";
 
 test("percentiles are values that were seen", () => {
   expect(percentile([5, 1, 3, 2, 4], 0.5)).toBe(3);
@@ -41,6 +43,16 @@ test("the figures that were promised can be asked for, and the documentation nam
   expect(figureNames.toSorted()).toEqual(promised.toSorted());
   const text = await readFile(join(import.meta.dirname, "../../docs/benchmarks.md"), "utf8");
   for (const name of figureNames) expect(text).toContain(`\`${name}\``);
+});
+
+test("the bench knows how to solve every task of the lab again and again", async () => {
+  const lab = (await loadLabs("labs")).find(({ id }) => id === "first-crossing");
+  expect(Object.keys(trials)).toEqual(lab?.tasks.map(({ id }) => id));
+  for (const { id, ...task } of lab?.tasks ?? []) {
+    // A task that can't be undone has to differ each time.
+    const again = trials[id]?.nth?.({ id, ...task }, 1);
+    expect(trials[id]?.undo.length || again?.solution, id).toBeTruthy();
+  }
 });
 
 test("--json gives the machine and every result with what it was compared with", () => {
