@@ -1,17 +1,24 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Readable } from "node:stream";
+import Docker from "dockerode";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { DockerEngine } from "../../sandboxes/engine/docker-engine.ts";
+import { machineContainer, PATHS } from "../../sandboxes/machine/names.ts";
+import { QemuDriver } from "../../sandboxes/machine/qemu-driver.ts";
+import { hasFirewall } from "../../sandboxes/network/firewall.ts";
 import { run } from "../../sandboxes/run.ts";
 import { LABELS } from "../../sandboxes/sandbox.ts";
+import { readInstallation } from "../../server/installation.ts";
 import { routes } from "../../server/protocol/http.ts";
 import type { AttemptView } from "../../server/protocol/views.ts";
 import { poll } from "../poll.ts";
 import { Browser } from "../support/browser.ts";
+import { builtImage } from "../support/built-image.ts";
 import { attemptOf } from "../support/lab-server.ts";
 import { type ServerProcess, startServer } from "../support/server-process.ts";
 import { makeInstallation, type TestInstallation } from "../support/test-installation.ts";
 import { leftOf as leftOfSandbox, partsOf } from "./cluster-parts.ts";
 
-/** A real server on the real thing, killed in the midst of bring-ups and started again; the tests go in order. */
+/** A real server on the real thing, killed in the midst of what it does and started again; the tests go in order. */
 const START_MS = 120_000;
 const BRING_UP_MS = 480_000;
 const JOIN_CODE = "crash-tests";
@@ -39,8 +46,8 @@ afterAll(async () => {
 });
 
 /** Resolves when it has taken up what the one before left. */
-async function start(): Promise<void> {
-  server = await startServer(installation.env, START_MS);
+async function start(change: Record<string, string> = {}): Promise<void> {
+  server = await startServer({ ...installation.env, ...change }, START_MS);
   const health = async () => (await fetch(new URL("/healthz", server.url))).status;
   await poll(async () => (await health()) === 200, "it is ready", { timeoutMs: START_MS, pauseMs: 200 });
 }
@@ -51,15 +58,44 @@ async function bootingSandbox(): Promise<string | undefined> {
     [LABELS.installation]: installation.id,
     [LABELS.part]: "machine",
   });
-  for (const { name, running, labels } of machines) {
-    const argv = ["pgrep", "-f", "^qemu-system"];
-    if (running && (await engine.exec(name, argv, { timeoutMs: 20_000 })).exitCode === 0)
-      return labels[LABELS.sandbox];
-  }
+  for (const { name, running, labels } of machines)
+    if (running && (await runsQemu(name))) return labels[LABELS.sandbox];
   return undefined;
 }
 
+async function runsQemu(container: string): Promise<boolean> {
+  const argv = ["pgrep", "-f", "^qemu-system"];
+  return (await engine.exec(container, argv, { timeoutMs: 20_000 })).exitCode === 0;
+}
+
+/** What the VM's console has printed from this byte on. */
+async function printedFrom(id: string, byte: number): Promise<string> {
+  const argv = ["tail", "-c", `+${byte + 1}`, PATHS.console];
+  return (await engine.exec(machineContainer(id), argv, { timeoutMs: 20_000 })).stdout;
+}
+
+/** What the guest itself says. */
+async function inVm(id: string, script: string): Promise<string> {
+  const known = await readInstallation(installation.env.FOOTBRIDGE_STATE_DIR ?? "");
+  await using machines = new QemuDriver({ engine, privateKey: known?.sshPrivateKey ?? "" });
+  const machine = await machines.adopt(id);
+  const done = await machine?.place.exec(["sh", "-c", script], { timeoutMs: 60_000, user: "root" });
+  return done?.stdout.trim() ?? "";
+}
+
 const leftOf = (id: string) => leftOfSandbox(engine, id);
+
+/** Listens to Docker for a change of a container's limits. Gives whether it has come. */
+async function followLimits(container: string): Promise<() => boolean> {
+  const filters = JSON.stringify({ container: [container], event: ["update"] });
+  const events = await new Docker().getEvents({ filters });
+  onTestFinished(() => void (events as Readable).destroy());
+  let hasCome = false;
+  events.once("data", () => {
+    hasCome = true;
+  });
+  return () => hasCome;
+}
 
 async function kindRunsFor(id: string): Promise<boolean> {
   const find = ["pgrep", "-f", `create cluster --name fb-${id} `] as const;
@@ -67,6 +103,15 @@ async function kindRunsFor(id: string): Promise<boolean> {
 }
 
 const view = () => attemptOf(learner, attempt.id);
+const ofAttempt = () => ({ parameters: { attemptId: attempt.id } });
+
+async function untilPower(power: "on" | "off"): Promise<void> {
+  const seen = async () => (await view()).sandbox?.machine?.power;
+  await poll(async () => (await seen()) === power, `the VM is ${power}`, {
+    timeoutMs: BRING_UP_MS,
+    pauseMs: 500,
+  });
+}
 
 async function untilPhase(phase: "ready" | "degraded"): Promise<AttemptView> {
   await poll(
@@ -155,4 +200,99 @@ test("killed while it resets a lab, it takes the old sandbox away and gives a ne
   const after = await untilPhase("ready");
   expect(after.sandbox?.id).not.toBe(before);
   expect(after.tasks.every(({ state }) => state !== "passed")).toBe(true);
+});
+
+test("killed while a VM shuts down, it finds it off, with its cluster as it was", async () => {
+  const id = (await view()).sandbox?.id ?? "";
+  const printed = Buffer.byteLength(await printedFrom(id, 0));
+  const off = learner.ask(routes.power, { ...ofAttempt(), json: { action: "off" } }).catch(() => {});
+  await poll(async () => /Stopp(ing|ed) /.test(await printedFrom(id, printed)), "the guest shuts down");
+  expect(await runsQemu(machineContainer(id))).toBe(true);
+  await server.killHard();
+  await off;
+  await start();
+  await untilPower("off");
+  const { sandbox } = await view();
+  expect(sandbox).toMatchObject({ id, phase: "ready", cluster: { phase: "ready" } });
+  expect(sandbox?.action).toBeUndefined();
+});
+
+test("killed while a VM is given other hardware, it still has that to give, and gives it", async () => {
+  const before = (await view()).sandbox;
+  const id = before?.id ?? "";
+  const had = before?.machine?.hardware ?? { cpus: 0, memoryMib: 0, dataDiskGib: 0 };
+  const wanted = { cpus: had.cpus, memoryMib: had.memoryMib + 128, dataDiskGib: had.dataDiskGib + 1 };
+  const resized = await learner.ask(routes.hardware, { ...ofAttempt(), json: wanted });
+  expect(resized.status, JSON.stringify(resized.body)).toBeLessThan(300);
+  // Several changes to the container and its disks are made, one after the other.
+  const isLimited = await followLimits(machineContainer(id));
+  const on = learner.ask(routes.power, { ...ofAttempt(), json: { action: "on" } }).catch(() => {});
+  await poll(isLimited, "the first of them is made", { pauseMs: 1 });
+  await server.killHard();
+  await on;
+  await start();
+  expect((await view()).sandbox?.machine).toMatchObject({
+    power: "off",
+    hardware: had,
+    pendingHardware: wanted,
+  });
+  const again = await learner.ask(routes.power, { ...ofAttempt(), json: { action: "on" } });
+  expect(again.status, JSON.stringify(again.body)).toBe(200);
+  await untilPower("on");
+  const { machine } = (await view()).sandbox ?? {};
+  expect(machine?.hardware).toEqual(wanted);
+  expect(machine?.pendingHardware).toBeUndefined();
+  expect(await inVm(id, "lsblk -dno SIZE /dev/vdb")).toBe(`${wanted.dataDiskGib}G`);
+});
+
+test("killed while it repairs, it takes up what runs by then, and the next repair does the rest", async () => {
+  const id = (await view()).sandbox?.id ?? "";
+  await inVm(id, "echo kept >/root/word; sync");
+  await engine.exec(machineContainer(id), ["pkill", "-9", "-f", "^qemu-system"], { timeoutMs: 20_000 });
+  await engine.stopContainer(`fb-${id}-control-plane`, 1_000);
+  await untilPhase("degraded");
+  const repair = learner.ask(routes.repair, ofAttempt()).catch(() => {});
+  await poll(() => runsQemu(machineContainer(id)), "the VM boots", { timeoutMs: 120_000 });
+  await server.killHard();
+  await repair;
+  await start();
+  const { sandbox } = await view();
+  expect(sandbox).toMatchObject({ id, phase: "degraded", cluster: { phase: "broken" } });
+  expect(["starting", "on"]).toContain(sandbox?.machine?.power);
+  expect(sandbox?.action).toBeUndefined();
+  const again = await learner.ask(routes.repair, ofAttempt());
+  expect(again.status, JSON.stringify(again.body)).toBe(200);
+  await untilPhase("ready");
+  await untilPower("on");
+  expect(await inVm(id, "cat /root/word")).toBe("kept");
+});
+
+test("killed while it ends a lab, it takes away the rest, and the lab has ended", async () => {
+  const id = (await view()).sandbox?.id ?? "";
+  const all = (await leftOf(id)).length;
+  const end = learner.ask(routes.endAttempt, ofAttempt()).catch(() => {});
+  await poll(
+    async () => {
+      const left = (await leftOf(id)).length;
+      if (left === 0) throw new Error("it was gone before anybody could kill its server");
+      return left < all;
+    },
+    "the sandbox goes",
+    { pauseMs: 5 },
+  );
+  await server.killHard();
+  await end;
+  await start({ FOOTBRIDGE_POOL_SIZE: "0" });
+  expect(await leftOf(id)).toEqual([]);
+  const ended = await view();
+  expect(ended.state).toBe("ended");
+  expect(ended.sandbox).toBeUndefined();
+  expect((await learner.ask(routes.currentAttempt)).body).toBeNull();
+  // Nor is there anything else of this installation, after eight servers of it were killed.
+  const own = { [LABELS.installation]: installation.id };
+  // The firewall's keeper comes and goes.
+  await poll(async () => (await engine.listContainers(own)).length === 0, "no container is left");
+  expect(await engine.listNetworks(own)).toEqual([]);
+  const image = await builtImage("machine");
+  expect(await hasFirewall({ engine, image }, installation.id)).toBe(true);
 });
