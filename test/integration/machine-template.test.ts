@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DockerEngine } from "../../sandboxes/engine/docker-engine.ts";
 import type { Accelerator, Machine } from "../../sandboxes/machine/machine.ts";
@@ -8,30 +7,33 @@ import {
   type TemplateReport,
 } from "../../sandboxes/machine/machine-template.ts";
 import { QemuDriver } from "../../sandboxes/machine/qemu-driver.ts";
-import { makeSshKeys } from "../../sandboxes/machine/ssh-keys.ts";
+import { Supervisor } from "../../sandboxes/machine/supervisor.ts";
 import type { ProgressEvent } from "../../sandboxes/progress.ts";
+import { run } from "../../sandboxes/run.ts";
 import { LABELS } from "../../sandboxes/sandbox.ts";
+import { readInstallation } from "../../server/installation.ts";
 import { poll } from "../poll.ts";
 import { builtImage } from "../support/built-image.ts";
 import { acceleratorOf, makeTestNetwork } from "../support/machine-spec.ts";
+import { startServer } from "../support/server-process.ts";
+import { makeInstallation, type TestInstallation } from "../support/test-installation.ts";
 
 const STEP_MS = 180_000;
+const SERVER_MS = 120_000;
+const MAKING_MS = 480_000;
 
-/** One template and its copies; each test looks at them as the one before left them. */
-describe("copies of a VM template", () => {
-  const installation = `template-test-${randomUUID().slice(0, 8)}`;
+/** One template, which real servers make, and its copies; each test looks at them as the one before left them. */
+describe("a VM template and its copies", () => {
   const engine = new DockerEngine();
-  const keys = makeSshKeys("test");
   const spoilt: string[] = [];
-  const driver = new QemuDriver({
-    engine,
-    privateKey: keys.private,
-    onSpoiltTemplate: (error, sandboxId) => spoilt.push(`${sandboxId}: ${error}`),
-  });
   const hardware = { cpus: 2, memoryMib: 1024, dataDiskGib: 4 };
   const signal = AbortSignal.timeout(1_200_000);
   const networks: string[] = [];
   const copies: Machine[] = [];
+  let made: TestInstallation;
+  let installation: string;
+  let keys: { private: string; public: string };
+  let driver: QemuDriver;
   let image: string;
   let accelerator: Accelerator;
   let template: string;
@@ -49,11 +51,11 @@ describe("copies of a VM template", () => {
       signal,
     );
   const copy = async () => {
-    const made = await makeTestNetwork(engine, installation);
-    networks.push(made.network);
+    const network = await makeTestNetwork(engine, installation);
+    networks.push(network.network);
     const steps: ProgressEvent[] = [];
     const machine = await driver.create(
-      { ...made, image, accelerator, hardware, authorizedKey: keys.public, template },
+      { ...network, image, accelerator, hardware, authorizedKey: keys.public, template },
       (event) => steps.push(event),
       signal,
     );
@@ -80,27 +82,85 @@ describe("copies of a VM template", () => {
     }
   };
 
+  /** A lab server that wants a template of this hardware. */
+  const startMaker = () =>
+    startServer(
+      {
+        ...made.env,
+        FOOTBRIDGE_VM_TEMPLATE: "true",
+        FOOTBRIDGE_PLACEMENT: "beside",
+        FOOTBRIDGE_VM_CPUS: String(hardware.cpus),
+        FOOTBRIDGE_VM_MEMORY_MIB: String(hardware.memoryMib),
+        FOOTBRIDGE_VM_DATA_DISK_GIB: String(hardware.dataDiskGib),
+      },
+      SERVER_MS,
+    );
+  const ofInstallation = () => engine.listContainers({ [LABELS.installation]: installation });
+  const templateNow = async () =>
+    (await ofInstallation()).find(({ labels }) => labels[LABELS.part] === "template");
+  const templateStatus = async () => {
+    const now = await templateNow();
+    if (!now?.running) return undefined;
+    // A server may be removing it at this very moment.
+    return await new Supervisor({ engine, container: now.name }).status().catch(() => undefined);
+  };
+
   beforeAll(async () => {
     image = await builtImage("machine");
     accelerator = await acceleratorOf(engine, image);
-    template = (await ensure()).volume;
-    hash = await templateHash();
-    for (let count = 0; count < 3; count += 1) await copy();
+    // Without the template that tests share, which these servers would find made.
+    made = await makeInstallation({ FOOTBRIDGE_VM_TEMPLATE: "false" });
+    installation = made.id;
+    const known = await readInstallation(made.env.FOOTBRIDGE_STATE_DIR ?? "");
+    if (!known) throw new Error("the installation has no keys");
+    keys = { private: known.sshPrivateKey, public: known.sshPublicKey };
+    driver = new QemuDriver({
+      engine,
+      privateKey: keys.private,
+      onSpoiltTemplate: (error, sandboxId) => spoilt.push(`${sandboxId}: ${error}`),
+    });
   });
   afterAll(async () => {
     for (const machine of copies) await machine.destroy();
     for (const network of networks) await engine.removeNetwork(network);
-    await removeTemplates(engine, installation);
-    await driver[Symbol.asyncDispose]();
+    await driver?.[Symbol.asyncDispose]();
+    await made?.[Symbol.asyncDispose]();
     await engine[Symbol.asyncDispose]();
   });
 
-  it("are made from one template, which is made once", async () => {
+  it("is made anew where a server was killed while it made it, and nothing else is left", async () => {
+    await using killed = await startMaker();
+    const boots = async () => Boolean((await templateStatus())?.qemu);
+    await poll(boots, "its guest boots", { timeoutMs: SERVER_MS });
+    await killed.killHard();
+    const half = await templateNow();
+    expect(await templateStatus()).toMatchObject({ remembered: expect.any(Object) });
+    expect((await templateStatus())?.remembered?.isSaved).toBeUndefined();
+
+    await using maker = await startMaker();
+    const isMade = async () => (await templateStatus())?.remembered?.isSaved === true;
+    await poll(isMade, "another is made", { timeoutMs: MAKING_MS, pauseMs: 500 });
+    const { name = "", id } = (await templateNow()) ?? {};
+    expect(name).toBe(half?.name);
+    expect(id).not.toBe(half?.id);
+    // The firewall's keeper comes and goes.
+    const isAlone = async () => (await ofInstallation()).every((one) => one.name === name);
+    await poll(isAlone, "no other container is left");
+    await maker.killHard();
+    expect(await engine.listNetworks({ [LABELS.installation]: installation })).toEqual([]);
+    const filter = `label=${LABELS.installation}=${installation}`;
+    const list = ["docker", "volume", "ls", "-q", "--filter", filter] as const;
+    expect((await run(list, { timeoutMs: 20_000 })).stdout).toBe(name);
+  });
+
+  it("is taken on, not made again, and gives copies", async () => {
+    const { id } = (await templateNow()) ?? {};
     const steps: string[] = [];
-    expect(await ensure((event) => steps.push(`${event.step} ${event.state}`))).toMatchObject({
-      volume: template,
-    });
+    template = (await ensure((event) => steps.push(`${event.step} ${event.state}`))).volume;
     expect(steps).toEqual(["prepare VM template started", "prepare VM template done"]);
+    expect((await templateNow())?.id).toBe(id);
+    hash = await templateHash();
+    for (let count = 0; count < 3; count += 1) await copy();
   });
 
   it("go on where it stood, without a boot of their own", async () => {
