@@ -34,7 +34,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "footbridge-bundle-"));
   const deps = { env: process.env, paths: hostPaths(process.env), report() {} };
   await saveImages(deps, await ensureImages(deps, { labsDir, registry: "none" }), join(folder, FILE));
-  host = await startFreshHost({ [folder]: "/carried" });
+  host = await startFreshHost({ folders: { [folder]: "/carried" } });
 }, 1_200_000);
 
 afterAll(async () => {

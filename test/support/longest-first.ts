@@ -14,6 +14,8 @@ const LONG = [
   "test/e2e/pages-attempt.test.ts",
 
   "test/integration/fresh-host-air-gapped.test.ts",
+  "test/integration/fresh-host-npm-start.test.ts",
+  "test/integration/images-fresh-host.test.ts",
   "test/integration/server-crash.test.ts",
   "test/integration/machine.test.ts",
   "test/labs/first-crossing.test.ts",
