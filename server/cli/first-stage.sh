@@ -31,13 +31,15 @@ npm_version=$(npm --version 2>/dev/null) || stop \
 [ "${npm_version%%.*}" -ge 9 ] || stop \
   "npm 9 or newer is needed, this is $npm_version; Debian 12 and 13 have it as the package npm."
 
-# npm writes node_modules/.package-lock.json last, so an interrupted install never looks finished.
+# The note is written last, so an interrupted install never looks finished.
 wanted=$(cksum <package-lock.json)
+is_new=
 if [ "$(cat node_modules/.footbridge-lock 2>/dev/null || true)" != "$wanted" ] || [ ! -f node_modules/.package-lock.json ]; then
+  is_new=yes
   echo "footbridge: bringing npm packages into node_modules (about 250 MB, a minute or two)"
-  # The page is built here, by packages that NODE_ENV=production would leave out.
-  npm ci --include=dev --no-fund --no-audit
-  printf '%s\n' "$wanted" >node_modules/.footbridge-lock
+  # The page is built here, by packages that NODE_ENV=production would leave out. The packages' own scripts have to wait
+  # for a Node that starts. Of Debian's Node npm warns for each package that it is too old: it does not run them.
+  npm ci --ignore-scripts --include=dev --no-fund --no-audit --loglevel=error
 fi
 
 PATH="$PWD/node_modules/.bin:$PATH"
@@ -54,5 +56,11 @@ if ! node --version >/dev/null 2>&1; then
   node --version >/dev/null || stop "Node.js does not start even with libatomic1; the line above says why."
   # So that `footbridge uninstall` takes it away again.
   node server/cli/journal-package.ts libatomic1
+fi
+
+if [ -n "$is_new" ]; then
+  # What they compile makes SSH faster and may be lacking, as on a host without a compiler.
+  npm rebuild --loglevel=silent || :
+  printf '%s\n' "$wanted" >node_modules/.footbridge-lock
 fi
 exec node "$@"

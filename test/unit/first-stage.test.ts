@@ -69,15 +69,20 @@ test.each([
   expect((await host.calls()).filter((call) => call.startsWith("npm ci"))).toEqual([]);
 });
 
-test("a library that Node.js needs is installed and noted for the uninstall", async () => {
+test("a library that Node.js needs is there before a package's own script runs, and noted for the uninstall", async () => {
   const host = await firstStage({});
   const library = join(host.folder, "library");
   await host.put("node", `[ -f ${library} ] || exit 127`, host.modules);
   await host.put("id", "echo 0");
   await host.put("apt-get", `case "$*" in *install*libatomic1) touch ${library} ;; esac`);
   expect((await host.start()).exitCode).toBe(0);
-  expect((await host.calls()).slice(-2)).toEqual([
+  const calls = await host.calls();
+  expect(calls.filter((call) => call.startsWith("npm ci"))).toEqual([
+    expect.stringContaining("--ignore-scripts"),
+  ]);
+  expect(calls.slice(-3)).toEqual([
     "node server/cli/journal-package.ts libatomic1",
+    "npm rebuild --loglevel=silent",
     "node entry.ts --flag",
   ]);
 });
@@ -88,9 +93,19 @@ test("packages are brought once, then the entry runs under their Node", async ()
   const calls = await host.calls();
   // Whatever NODE_ENV and npm's settings say: the page is built by dev packages.
   expect(calls.filter((call) => call.startsWith("npm ci"))).toEqual([
-    "npm ci --include=dev --no-fund --no-audit",
+    "npm ci --ignore-scripts --include=dev --no-fund --no-audit --loglevel=error",
   ]);
+  expect(calls.filter((call) => call.startsWith("npm rebuild"))).toHaveLength(1);
   expect(calls.at(-1)).toBe("node entry.ts --flag");
+});
+
+test("a host where packages can't compile what they would like to is none the worse for it", async () => {
+  const host = await firstStage({});
+  const answer =
+    'case "$1" in --version) echo 9.2.0 ;; ci) touch node_modules/.package-lock.json ;; *) exit 1 ;; esac';
+  await host.put("npm", answer);
+  for (const start of ["first", "second"]) expect((await host.start()).exitCode, start).toBe(0);
+  expect((await host.calls()).filter((call) => call.startsWith("npm ci"))).toHaveLength(1);
 });
 
 test.each([
