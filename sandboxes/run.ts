@@ -76,10 +76,15 @@ export async function run(argv: readonly [string, ...string[]], options: RunOpti
     throw new LabError("command_failed", `could not start \`${command}\`: ${result.shortMessage}`, {
       hint: `is \`${file}\` installed?`,
     });
-  const isFull = /no space left on device/i.test(tail);
-  throw new LabError(
+  throw commandFailure(command, exitCode, tail);
+}
+
+/** A command that ended with another exit code than 0, as the error that its last words `said` make of it. */
+export function commandFailure(command: string, exitCode: number, said: string): LabError {
+  const isFull = /no space left on device/i.test(said);
+  return new LabError(
     isFull ? "disk_full" : "command_failed",
-    `\`${command}\` exited with ${exitCode}: ${tail}`,
+    `\`${command}\` exited with ${exitCode}: ${said}`,
     isFull ? { hint: "free disk space on the host, where Docker keeps its data first of all" } : {},
   );
 }

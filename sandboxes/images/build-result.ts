@@ -52,7 +52,7 @@ export function explainBuildFailure(
   tail: readonly string[],
   log?: string,
 ): unknown {
-  if (error instanceof LabError && error.code !== "command_failed") return error;
+  if (error instanceof LabError && !["command_failed", "disk_full"].includes(error.code)) return error;
   const said = tail.slice(-12).join("\n");
   const reason = error instanceof LabError && !said ? error.message : said;
   const words = `${reason}\n${error instanceof Error ? error.message : ""}`;

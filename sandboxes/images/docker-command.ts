@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { setTimeout as delay } from "node:timers/promises";
 import { LabError } from "../errors.ts";
-import { type RunOptions, type RunResult, run } from "../run.ts";
+import { commandFailure, type RunOptions, type RunResult, run } from "../run.ts";
 
 const REMOVAL_MS = 120_000;
 
@@ -48,7 +48,7 @@ export async function removeContainer(deps: DockerCommandDeps, name: string): Pr
 /**
  * Pipes one command's output into another's input without holding it in memory.
  * @param options.onBytes told how many there were so far, at each chunk.
- * @throws LabError `command_failed`, `timed_out` or `aborted`.
+ * @throws LabError `command_failed`, `disk_full`, `timed_out` or `aborted`.
  */
 export async function pipeCommands(
   from: readonly [string, ...string[]],
@@ -84,8 +84,7 @@ export async function pipeCommands(
         `\`${to.slice(0, 2).join(" ")}\` took more than ${options.timeoutMs / 1000} s`,
       );
     for (const [argv, end] of [[to, right] as const, [from, left] as const])
-      if (end.code !== 0)
-        throw new LabError("command_failed", `\`${argv.join(" ")}\` exited with ${end.code}: ${end.errors}`);
+      if (end.code !== 0) throw commandFailure(argv.join(" "), end.code, end.errors);
     return right.output;
   } finally {
     clearTimeout(timer);
