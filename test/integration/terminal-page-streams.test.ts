@@ -4,6 +4,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { describe, expect, test } from "vitest";
+import { LabError } from "../../sandboxes/errors.ts";
 import { poll } from "../poll.ts";
 import { inState, rows, run, setUpServedTerminal, shows, WAIT_MS } from "../support/served-terminal.ts";
 
@@ -190,7 +191,7 @@ describe("when a link breaks", () => {
     await run(page, "echo one-$((6*7))", "one-42");
     await served.stop();
     await inState(page, "offline");
-    served.place.failure = new Error("no route to the VM");
+    served.place.failure = new LabError("machine_failed", "no route to the VM");
     await served.start();
     await inState(page, "lost");
     served.place.failure = undefined;
@@ -201,7 +202,7 @@ describe("when a link breaks", () => {
   test("what was lost is told with its reason", async () => {
     const page = await served.openPage();
     await run(page, "echo one-$((6*7))", "one-42");
-    served.place.failure = new Error("no route to the VM");
+    served.place.failure = new LabError("machine_failed", "no route to the VM");
     served.place.cut();
     await inState(page, "lost");
     await page.getByRole("status").getByText("no route to the VM").waitFor();
