@@ -7,6 +7,8 @@ export interface RunOptions {
   /** What the command has to end by itself once it was told to; 5 s unless it says otherwise. */
   killAfterMs?: number;
   signal?: AbortSignal | undefined;
+  /** Whether a Ctrl-C at the terminal, which every process there gets, leaves the command alone. */
+  isSheltered?: boolean;
   env?: Record<string, string>;
   cwd?: string;
   /** Text or bytes for standard input; without it, standard input is closed. */
@@ -53,6 +55,7 @@ export async function run(argv: readonly [string, ...string[]], options: RunOpti
     maxBuffer: 64 * 1024 * 1024,
     ...(options.input === undefined ? { stdin: "ignore" as const } : { input: options.input }),
     ...(options.signal ? { cancelSignal: options.signal } : {}),
+    ...(options.isSheltered ? { detached: true } : {}),
     ...(options.env ? { env: options.env } : {}),
     ...(options.cwd ? { cwd: options.cwd } : {}),
     ...(tap ? { stdout: tap, stderr: tap } : {}),

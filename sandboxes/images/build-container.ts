@@ -83,7 +83,9 @@ export async function startBuildContainer(spec: BuildContainerSpec): Promise<Bui
     "cat",
   ];
   try {
-    await docker(cli, create, options);
+    // Docker goes on with what it was asked for, whoever still listens: cut off here, it would leave a container that
+    // looks like another process's build.
+    await docker(cli, create, { timeoutMs: options.timeoutMs, secrets, isSheltered: true });
   } catch (error) {
     if (!(error instanceof LabError) || !error.message.includes("is already in use")) throw error;
     await removeIfStale(spec);

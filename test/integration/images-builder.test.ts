@@ -1,15 +1,17 @@
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import { hostPaths } from "../../sandboxes/host/docker-paths.ts";
 import { createImageBuilder, type ImageBuilder } from "../../sandboxes/images/image-builder.ts";
 import type { ImageRecipe } from "../../sandboxes/images/image-recipe.ts";
 import type { ProgressEvent } from "../../sandboxes/progress.ts";
 import { run } from "../../sandboxes/run.ts";
 import { poll } from "../poll.ts";
+import { standInCommands } from "../support/stand-in-commands.ts";
 
 const name = `test-${process.pid}`;
 let folder: string;
@@ -109,6 +111,26 @@ test("an interrupted build leaves neither image nor container", async () => {
   controller.abort();
   await ended;
   expect(await interrupted.isPresent(slow)).toBe(false);
+  expect(await builders()).toEqual([]);
+});
+
+test("a build that is interrupted while Docker makes its container leaves none, either", async () => {
+  const [created, release] = [join(folder, "created"), join(folder, "release")];
+  const real = (await run(["sh", "-c", "command -v docker"], { timeoutMs: 10_000 })).stdout;
+  const commands = await standInCommands();
+  const slowly = `touch ${created}; until [ -e ${release} ]; do sleep 0.05; done`;
+  await commands.put("docker", `${real} "$@" || exit; [ "$1" != create ] || { ${slowly}; }`);
+  vi.stubEnv("PATH", commands.path);
+  onTestFinished(() => void vi.unstubAllEnvs());
+
+  const controller = new AbortController();
+  const interrupted = await builder(controller.signal);
+  const building = interrupted.ensureImage(await recipe(quick, { WORD: "begun" }));
+  const ended = expect(building).rejects.toMatchObject({ code: "aborted" });
+  await poll(() => existsSync(created), "Docker has made the container");
+  controller.abort();
+  await writeFile(release, "");
+  await ended;
   expect(await builders()).toEqual([]);
 });
 
