@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { LabError } from "../../sandboxes/errors.ts";
 import { createApp } from "../app.ts";
 import { prepareLab } from "../checks/prepare-lab.ts";
 import { watchTasks } from "../checks/watch-tasks.ts";
@@ -28,6 +29,12 @@ export async function start(options: { changeDocker?: boolean }): Promise<void> 
     report: createProgressPrinter(process.stdout),
     mayChangeDocker: options.changeDocker ?? false,
     signal: stop,
+  }).catch((cause: unknown) => {
+    if (!stop.aborted) throw cause;
+    throw new LabError("aborted", "the set-up was interrupted", {
+      hint: "`npm start` goes on where it was; `npx footbridge uninstall` takes back what is there",
+      cause,
+    });
   });
   const endInTime = () => setTimeout(() => process.exit(0), END_MS).unref();
   if (stop.aborted) endInTime();
