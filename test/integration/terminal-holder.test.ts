@@ -13,6 +13,7 @@ const visits = setUpHolderVisits();
 
 describe("the holder of a shell", () => {
   test("gives a login shell of its user on a terminal of the right kind and size", async () => {
+    visits.place.shell = [];
     const visit = await visits.to("vm-1");
     await visit.type('echo "$0 $TERM $LANG $(stty size) $PWD ="$((40+2))\r');
     await visit.until("=42");

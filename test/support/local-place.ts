@@ -16,9 +16,12 @@ export interface LocalPlace extends Place, AsyncDisposable {
   cut(): void;
   /** While set, opening a stream fails with this. */
   failure: Error | undefined;
-  /** What new shells run instead of the user's own. */
+  /** What new shells run; the user's own, as a login shell, where it is empty. */
   shell: string[];
 }
+
+/** Not the login shell of whoever runs the tests: what its start-up files do, and leave when it is killed, is their affair. */
+const SHELL = ["bash", "--norc", "--noprofile", "-i"];
 
 /** @param at the directory of another process's place, to share its shells. */
 export async function makeLocalPlace(at: { directory?: string } = {}): Promise<LocalPlace> {
@@ -29,7 +32,7 @@ export async function makeLocalPlace(at: { directory?: string } = {}): Promise<L
     role: "vm",
     directory,
     failure: undefined,
-    shell: [],
+    shell: SHELL,
     exec: unused,
     writeFile: unused,
     readFile: unused,
