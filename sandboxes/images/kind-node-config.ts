@@ -47,6 +47,8 @@ export interface KindNodeConfig {
  * - `restrict_oom_score_adj`: without CAP_SYS_RESOURCE runc can't lower a pod's oom score, and every pod sandbox
  *   dies with "can't get final child's PID from pipe: EOF". Harmless where the capability is there.
  * - `KubeletInUserNamespace`: the kubelet then carries on where it may not write sysctls or rlimits.
+ * - `minSyncPeriod`: kube-proxy otherwise lets a second pass between two changes, and a Service and its endpoints are
+ *   two: a request would go nowhere for so long.
  * - `failCgroupV1: false`: from 1.35 on the kubelet refuses cgroup v1 unless told otherwise.
  */
 export function kindNodeConfig(options: KindNodeOptions): KindNodeConfig {
@@ -56,6 +58,8 @@ export function kindNodeConfig(options: KindNodeOptions): KindNodeConfig {
     ...options.kubelet,
     featureGates: { KubeletInUserNamespace: true, ...(options.kubelet?.featureGates ?? {}) },
   };
+  const proxySync = { minSyncPeriod: "100ms" };
+  const proxy = { kind: "KubeProxyConfiguration", iptables: proxySync, nftables: proxySync };
   const args = options.controlPlaneArgs ?? {};
   const control = usesKubeadmV1beta4(options.kubernetesVersion)
     ? v1beta4Patches(options, args)
@@ -63,7 +67,7 @@ export function kindNodeConfig(options: KindNodeOptions): KindNodeConfig {
   return {
     containerdConfigPatches: ['[plugins."io.containerd.grpc.v1.cri"]\n  restrict_oom_score_adj = true\n'],
     // JSON is YAML: no quoting rules of our own.
-    kubeadmConfigPatches: [kubelet, ...control.merge].map((patch) => JSON.stringify(patch)),
+    kubeadmConfigPatches: [kubelet, proxy, ...control.merge].map((patch) => JSON.stringify(patch)),
     kubeadmConfigPatchesJSON6902: control.json,
   };
 }

@@ -16,8 +16,8 @@ export interface TaskScheduleOptions {
 const DEBOUNCE_MS = 60;
 /** Looks after a look that found something that may change without an event, e.g. an application that is starting. */
 const RECHECK_MS = [
-  250, 500, 750, 1_000, 1_500, 2_000, 3_000, 4_000, 5_000, 8_000, 8_000, 12_000, 15_000, 20_000, 20_000,
-  30_000, 30_000,
+  100, 150, 250, 400, 600, 1_000, 1_500, 2_000, 3_000, 4_000, 5_000, 8_000, 8_000, 12_000, 15_000, 20_000,
+  20_000, 30_000, 30_000,
 ];
 /** A look that took no longer is taken for one moment. */
 const QUICK_MS = 2_000;

@@ -16,7 +16,7 @@ const check: CheckOf<"survives_deletion"> = {
   replicas: 3,
 };
 const NOW = new Date("2026-11-23T14:00:00Z");
-const good = (who = ["b"]): FollowLine => ({ asked: 20, failures: [], who, unfair: 0 });
+const good = (who = ["b"]): FollowLine => ({ waitingMs: 0, asked: 20, failures: [], who, unfair: 0 });
 
 /** A Deployment with Pods a, b, c… and somebody who asks. */
 function scene(replicas = 3) {
@@ -25,13 +25,18 @@ function scene(replicas = 3) {
     .put("ReplicaSet", replicaSet("one", "1"))
     .put("Pod", ...["a", "b", "c", "d"].slice(0, replicas).map((name) => pod(name, "one")));
   const survival = new Survival(check);
+  let now = NOW.getTime();
   survival.onLine(good(), objects, NOW);
   const change = (object: V1Pod, before: V1Pod | undefined, isGone = false) =>
     survival.onChange({ kind: "Pod", namespace: "inventory", object, before, isGone }, objects);
   return {
     objects,
     survival,
-    line: (line = good()) => survival.onLine(line, objects, NOW),
+    /** Asked for so many milliseconds since the last one. */
+    line(line = good(), ms = 1_000) {
+      now += ms;
+      return survival.onLine(line, objects, new Date(now));
+    },
     /** The API server's announcement that the Pod is going. */
     announce(name: string, set = "one") {
       const leaving = pod(name, set, { terminating: true });
@@ -90,6 +95,32 @@ test("a failure right after the new Pod is ready counts as well", () => {
   line();
   line({ ...good(), failures: ["connection refused"] });
   expect(survival.result.kind).toBe("failed");
+});
+
+test("it is over as soon as the new Pod has answered and nobody waits who asked before", () => {
+  const { survival, announce, go, come, line } = scene();
+  announce("a");
+  go("a");
+  come("e");
+  line(good(), 250);
+  line({ ...good(), waitingMs: 400 }, 250);
+  line({ ...good(["e"]), waitingMs: 650 }, 250);
+  expect(survival.result.kind).toBe("running");
+  line({ ...good(), waitingMs: 5 }, 250);
+  expect(survival.result.kind).toBe("survived");
+});
+
+test("a question from before that fails late counts, and so does one to a Pod that was ready too early", () => {
+  for (const failure of ["no answer", "connection refused"]) {
+    const { survival, announce, go, come, line } = scene();
+    announce("a");
+    go("a");
+    come("e");
+    line(good(), 250);
+    line({ ...good(), waitingMs: 600 }, 250);
+    line({ ...good(["e"]), failures: [failure] }, 250);
+    expect(survival.result).toMatchObject({ kind: "failed", failures: [failure] });
+  }
 });
 
 test("a forced deletion has no announcement and counts", () => {
@@ -164,8 +195,8 @@ test("a host too slow for its own control is not judged", () => {
   announce("a");
   go("a");
   come("e");
-  line({ asked: 20, failures: [], who: [], unfair: 9 });
-  line({ asked: 20, failures: ["no answer"], who: [], unfair: 9 });
+  line({ ...good([]), unfair: 9 });
+  line({ ...good([]), failures: ["no answer"], unfair: 9 });
   expect(survival.result).toEqual({ kind: "unfair", pod: "a" });
 });
 

@@ -36,14 +36,16 @@ interface Trial {
   before: Set<string>;
   generation: number | undefined;
   lines: FollowLine[];
-  /** Lines that came after everything was back. */
-  linesAfter: number;
+  /** When everything was seen to be back. */
+  backAt: Date | undefined;
   names: Set<string>;
 }
 
 /** So many questions make an answer. */
 const ENOUGH_ASKED = 10;
 const MOST_UNFAIR = 0.2;
+/** Replacements that have answered nobody for so long are not waited for: the Service may not lead to them. */
+const REPLACEMENTS_MS = 1_000;
 
 /**
  * Follows one Deployment through deletions of its Pods: which of them count, and whether the Service answered from
@@ -102,7 +104,7 @@ export class Survival {
       before: new Set([uid, ...others.map((one) => one.metadata?.uid ?? "")]),
       generation: deployment.metadata?.generation,
       lines: [],
-      linesAfter: 0,
+      backAt: undefined,
       names: new Set(podsOfAllVersions(state, deployment).map(nameOf)).add(nameOf(pod)),
     };
     return true;
@@ -114,7 +116,7 @@ export class Survival {
     if (this.#trial) this.#end({ kind: "unwatched", pod: this.#trial.pod });
   }
 
-  /** One second of asking. @returns whether the result has changed by it. */
+  /** What was asked since the last one. @returns whether the result has changed by it. */
   onLine(line: FollowLine, state: ClusterState, now: Date): boolean {
     this.#isAsking = true;
     const trial = this.#trial;
@@ -134,13 +136,21 @@ export class Survival {
       .some((pod) => trial.gone.has(pod.metadata?.uid ?? "") && pod.metadata?.uid !== undefined);
     const isBack = rolloutFault(state, deployment, deployment.spec?.replicas ?? 1, now) === undefined;
     if (!isGone || !isBack) return false;
-    if (!pods.some((pod) => !trial.before.has(pod.metadata?.uid ?? ""))) {
+    const replacements = pods.filter((pod) => !trial.before.has(pod.metadata?.uid ?? ""));
+    if (replacements.length === 0) {
       this.#end({ kind: "none" });
       return true;
     }
-    // The line that saw the end began before it; the next one is wholly after.
-    trial.linesAfter += 1;
-    if (trial.linesAfter < 2) return false;
+    if (trial.backAt === undefined) {
+      trial.backAt = now;
+      return false;
+    }
+    const sinceMs = now.getTime() - trial.backAt.getTime();
+    // What was asked before counts, and may have yet to fail.
+    if (line.waitingMs > sinceMs) return false;
+    // Nodes hear of a new Pod a little later. One that only says that it is ready fails the first who ask it.
+    const hasAnswered = (pod: V1Pod) => trial.lines.some(({ who }) => who.includes(nameOf(pod)));
+    if (!replacements.every(hasAnswered) && sinceMs < REPLACEMENTS_MS) return false;
     this.#end(judgeTrial(trial));
     return true;
   }

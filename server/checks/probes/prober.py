@@ -3,7 +3,7 @@
 GET /http?url=U&times=N        asks N times, each on a fresh connection, and no more after a failure;
                                JSON {"answers": […]}
 GET /tcp?host=H&port=P         knocks once; JSON {"state": "open" | "refused" | "silent" | "unknown" | …}
-GET /follow?url=U&who=F        asks again and again; a line of JSON each second, until the connection ends
+GET /follow?url=U&who=F        asks again and again; a line of JSON four times a second, until the connection ends
 GET /burst?seconds=S           asks more often for a while, for those that follow
 """
 
@@ -21,6 +21,7 @@ FIRST_PATIENCE_SECONDS = (0.2, 0.3, 0.5, 2.0)
 MAX_BODY = 256 * 1024
 CALM_PER_SECOND, BURST_PER_SECOND = 5, 40
 SLOW_SECONDS = 1.0
+LINE_SECONDS = 0.25
 
 burst_until = 0.0
 burst_began = threading.Event()
@@ -86,12 +87,23 @@ class Follower:
         self.url, self.who, self.control = url, who, control
         self.lock = threading.Lock()
         self.ended = False
+        self.waiting = {}
         self.clear()
 
     def clear(self):
         self.count, self.failures, self.names, self.control_failures = 0, [], set(), 0
 
     def ask_once(self):
+        asker = threading.get_ident()
+        with self.lock:
+            self.waiting[asker] = time.monotonic()
+        try:
+            self.ask_both()
+        finally:
+            with self.lock:
+                del self.waiting[asker]
+
+    def ask_both(self):
         # The control tells an outage from a host that is too slow for anybody.
         control = ask(self.control)
         answer = ask(self.url)
@@ -120,7 +132,9 @@ class Follower:
 
     def line(self):
         with self.lock:
+            oldest = min(self.waiting.values(), default=time.monotonic())
             line = {
+                "waitingMs": round((time.monotonic() - oldest) * 1000),
                 "asked": self.count,
                 "failures": self.failures,
                 "who": sorted(self.names),
@@ -168,7 +182,7 @@ class Handler(BaseHTTPRequestHandler):
         threading.Thread(target=follower.pace, daemon=True).start()
         try:
             while True:
-                time.sleep(1)
+                time.sleep(LINE_SECONDS)
                 self.wfile.write((json.dumps(follower.line()) + "\n").encode())
                 self.wfile.flush()
         except OSError:

@@ -14,8 +14,10 @@ export interface ProbeAnswer {
   ms: number;
 }
 
-/** One second of asking. `unfair` questions had a control that failed as well: the host was too slow for anybody. */
+/** What was answered since the line before. `unfair` questions had a control that failed as well: the host was too slow for anybody. */
 export interface FollowLine {
+  /** How long the oldest question without an answer waits for it; 0 where there is none. */
+  waitingMs: number;
   asked: number;
   failures: string[];
   who: string[];
@@ -55,6 +57,7 @@ const Answers = z.object({
 });
 const Knock = z.object({ state: z.string() });
 const Line = z.object({
+  waitingMs: z.number(),
   asked: z.int(),
   failures: z.array(z.string()),
   who: z.array(z.string()),

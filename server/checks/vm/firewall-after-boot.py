@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 
-PATIENCE_SECONDS = {"control": 8.0, "others": 1.0}
+PATIENCE_SECONDS = 8.0
 INSIDE, GATEWAY = "10.77.0.2", "10.77.0.1"
 
 
@@ -32,27 +32,35 @@ def ip(*lines):
 def knock(source, ports, control):
     """What a neighbour sees of each port: open, refused, silent or the name of an error.
 
-    Silence is known by the control: the others have as long again as that one took to answer, and a second at least.
+    Silence is known by the control: packets of one link keep their order, so when a second knock there is answered,
+    which comes after the answer to the first, every answer to a knock before it is there as well.
     """
-    began = time.monotonic()
-    until = began + PATIENCE_SECONDS["control"]
+    until = time.monotonic() + PATIENCE_SECONDS
     seen, waiting = {}, {}
-    for port in ports:
+
+    def knock_at(port):
         knocking = socket.socket()
         knocking.bind((source, 0))
         knocking.setblocking(False)
         knocking.connect_ex((INSIDE, port))
         waiting[knocking] = port
-    while waiting and (left := until - time.monotonic()) > 0:
+
+    for port in ports:
+        knock_at(port)
+    answers_of_control = 0
+    while waiting and answers_of_control < 2 and (left := until - time.monotonic()) > 0:
+        # All that are ready together, so that none is left behind when the second answer comes.
         _, ready, _ = select.select([], list(waiting), [], left)
         for knocking in ready:
             code = knocking.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             port = waiting.pop(knocking)
             seen[port] = "open" if code == 0 else "refused" if code == errno.ECONNREFUSED else errno.errorcode[code]
             if port == control:
-                now = time.monotonic()
-                until = now + max(PATIENCE_SECONDS["others"], now - began)
-    seen.update({port: "silent" for port in waiting.values()})
+                answers_of_control += 1
+                if answers_of_control == 1:
+                    knock_at(control)
+    for port in waiting.values():
+        seen.setdefault(port, "silent")
     return seen
 
 
