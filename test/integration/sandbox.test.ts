@@ -167,7 +167,8 @@ test("ports opened in the VM are reached at `machine` from node and pod, by TCP 
   };
   expect(await onNode("tcp/machine/4711; head -c 9")).toBe("tcp heard");
   expect(await onNode("udp/machine/4711; echo hello >&3; head -c 13")).toContain("udp heard");
-  expect(await inPod("nc machine 4711")).toBe("tcp heard");
+  // The cluster's name server follows its nodes by seconds.
+  await expect.poll(() => inPod("nc machine 4711"), { timeout: 60_000 }).toBe("tcp heard");
   expect(await inPod("tftp -g -r any -l /dev/stdout machine 4711")).toBe("udp heard");
   listening.destroy();
 });
