@@ -5,6 +5,7 @@ import type { Engine } from "../engine/engine.ts";
 import { LabError, toLabError } from "../errors.ts";
 import type { Machine, MachineDriver, MachineSpec } from "../machine/machine.ts";
 import type { Capacity, Sandbox, SandboxService, WorldsInUse } from "../sandbox.ts";
+import { Turns } from "../turns.ts";
 import { checkRoomFor, computeCapacity, type HostNow, promisedHardware, sumPromised } from "./capacity.ts";
 import { DiskWatch } from "./disk-watch.ts";
 import { type DockerListener, followDocker } from "./follow-docker.ts";
@@ -50,7 +51,8 @@ class Service implements SandboxService {
   readonly #live = new Map<string, LiveSandbox>();
   /** Ids of sandboxes that were removed. */
   readonly #gone = new Set<string>();
-  readonly #queues = new Map<string, PQueue>();
+  /** Of each sandbox. */
+  readonly #turns = new Turns();
   /** Aborted when the plug of a VM is pulled, which waits for no guest to shut down or boot. */
   readonly #plugs = new Map<string, AbortController>();
   readonly #bringUps: PQueue;
@@ -257,7 +259,6 @@ class Service implements SandboxService {
   #forget(id: string): void {
     this.#live.delete(id);
     this.#gone.add(id);
-    this.#queues.delete(id);
     this.#plugs.delete(id);
   }
 
@@ -276,9 +277,7 @@ class Service implements SandboxService {
   async #inTurn(id: string, work: (sandbox: LiveSandbox) => Promise<void>): Promise<void> {
     const sandbox = this.#live.get(id);
     if (!sandbox) throw new LabError("not_found", `there is no sandbox \`${id}\``);
-    const queue = this.#queues.get(id) ?? new PQueue({ concurrency: 1 });
-    this.#queues.set(id, queue);
-    await queue.add(() => work(sandbox));
+    await this.#turns.run(id, () => work(sandbox));
     sandbox.changed();
   }
 

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { Changes } from "../../sandboxes/changes.ts";
 import { LabError } from "../../sandboxes/errors.ts";
 import type { Sandbox } from "../../sandboxes/sandbox.ts";
+import { Turns } from "../../sandboxes/turns.ts";
 import type { AttemptView, Language, SandboxAction, ViewVersion } from "../protocol/views.ts";
 import type { Settings } from "../settings.ts";
 import type { Attempt, Person } from "../store/store.ts";
@@ -10,7 +11,6 @@ import { AttemptSandboxes, type AttemptSandboxesDeps } from "./attempt-sandboxes
 import { attemptView } from "./attempt-view.ts";
 import { minutesAfter } from "./minutes-after.ts";
 import { NOT_PREPARED, newAttempt } from "./new-attempt.ts";
-import { Turns } from "./turns.ts";
 
 export interface AttemptsDeps extends Omit<AttemptSandboxesDeps, "settings" | "turns" | "onChange"> {
   settings: Settings;

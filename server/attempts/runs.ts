@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import { toLabError } from "../../sandboxes/errors.ts";
 import type { SandboxService } from "../../sandboxes/sandbox.ts";
+import type { Turns } from "../../sandboxes/turns.ts";
 import { settledWithin } from "../../sandboxes/waiting.ts";
 import type { PrepareLab, WatchTasks } from "../checks/task-watcher.ts";
 import type { TaskVerdict } from "../checks/verdict.ts";
@@ -9,7 +10,6 @@ import type { Metrics } from "../observe/metrics.ts";
 import type { Attempt, Store } from "../store/store.ts";
 import type { TerminalHub } from "../terminal/hub.ts";
 import { LabRun } from "./lab-run.ts";
-import type { Turns } from "./turns.ts";
 
 /** How long a stopping server waits for what it does in the background; the next one sweeps what is left. */
 const STOP_TIMEOUT_MS = 10_000;

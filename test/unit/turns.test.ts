@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test, vi } from "vitest";
-import { Turns } from "../../server/attempts/turns.ts";
+import { Turns } from "../../sandboxes/turns.ts";
 import { coalesce } from "../../server/sockets/coalesce.ts";
 import { EventBudget } from "../../server/sockets/event-budget.ts";
 import { SocketAllowances } from "../../server/sockets/socket-allowances.ts";
