@@ -1,11 +1,10 @@
-import type { Readable } from "node:stream";
-import Docker from "dockerode";
-import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { DockerEngine } from "../../sandboxes/engine/docker-engine.ts";
 import { machineContainer, PATHS } from "../../sandboxes/machine/names.ts";
 import { QemuDriver } from "../../sandboxes/machine/qemu-driver.ts";
 import { hasFirewall } from "../../sandboxes/network/firewall.ts";
-import { run } from "../../sandboxes/run.ts";
+import { networkName } from "../../sandboxes/network/subnets.ts";
+import { run, shellQuote } from "../../sandboxes/run.ts";
 import { LABELS } from "../../sandboxes/sandbox.ts";
 import { readInstallation } from "../../server/installation.ts";
 import { routes } from "../../server/protocol/http.ts";
@@ -85,16 +84,34 @@ async function inVm(id: string, script: string): Promise<string> {
 
 const leftOf = (id: string) => leftOfSandbox(engine, id);
 
-/** Listens to Docker for a change of a container's limits. Gives whether it has come. */
-async function followLimits(container: string): Promise<() => boolean> {
-  const filters = JSON.stringify({ container: [container], event: ["update"] });
-  const events = await new Docker().getEvents({ filters });
-  onTestFinished(() => void (events as Readable).destroy());
-  let hasCome = false;
-  events.once("data", () => {
-    hasCome = true;
-  });
-  return () => hasCome;
+/** Runs a script in the machine's container, as its owner. Gives its exit code. */
+async function inMachine(id: string, script: string): Promise<number> {
+  const argv = ["sh", "-c", script];
+  const options = { timeoutMs: 20_000, user: "root" };
+  return (await engine.exec(machineContainer(id), argv, options)).exitCode;
+}
+
+/** Keeps disks from growing until the function it gives is called, which grows none. */
+async function holdResize(id: string): Promise<() => Promise<void>> {
+  const hold = `#!/bin/sh
+[ "$1" = resize ] || exec /usr/bin/qemu-img.real "$@"
+touch /tmp/resizing
+while [ -e /tmp/resizing ]; do sleep 0.1; done
+exit 1`;
+  const install = `cd /usr/bin && mv qemu-img qemu-img.real && printf %s ${shellQuote([hold])} >qemu-img && chmod 755 qemu-img`;
+  expect(await inMachine(id, install)).toBe(0);
+  return async () => {
+    expect(await inMachine(id, "mv /usr/bin/qemu-img.real /usr/bin/qemu-img && rm /tmp/resizing")).toBe(0);
+  };
+}
+
+/** Keeps the sandbox's network from being removed until it is disposed of. */
+async function holdNetwork(id: string): Promise<AsyncDisposable> {
+  const name = `fb-crash-holder-${process.pid}`;
+  const options = ["--detach", "--name", name, "--network", networkName(id)];
+  const argv = ["docker", "run", ...options, await builtImage("machine"), "sleep", "600"] as const;
+  await run(argv, { timeoutMs: 60_000 });
+  return { [Symbol.asyncDispose]: () => engine.removeContainer(name) };
 }
 
 async function kindRunsFor(id: string): Promise<boolean> {
@@ -204,9 +221,13 @@ test("killed while it resets a lab, it takes the old sandbox away and gives a ne
 
 test("killed while a VM shuts down, it finds it off, with its cluster as it was", async () => {
   const id = (await view()).sandbox?.id ?? "";
+  // So that it is not off before its server is killed.
+  const slow = "--unit=slow-to-stop --property=ExecStop='/bin/sleep 15' --property=TimeoutStopSec=60";
+  await inVm(id, `systemd-run --quiet ${slow} sleep infinity`);
   const printed = Buffer.byteLength(await printedFrom(id, 0));
   const off = learner.ask(routes.power, { ...ofAttempt(), json: { action: "off" } }).catch(() => {});
   await poll(async () => /Stopp(ing|ed) /.test(await printedFrom(id, printed)), "the guest shuts down");
+  expect(await runsQemu(machineContainer(id))).toBe(true);
   await server.killHard();
   await off;
   await start();
@@ -216,24 +237,28 @@ test("killed while a VM shuts down, it finds it off, with its cluster as it was"
   expect(sandbox?.action).toBeUndefined();
 });
 
-test("killed while a VM is given other hardware, it has the old or the new as a whole, and then the new", async () => {
+test("killed while a VM is given other hardware, it still has that to give, and gives it", async () => {
   const before = (await view()).sandbox;
   const id = before?.id ?? "";
   const had = before?.machine?.hardware ?? { cpus: 0, memoryMib: 0, dataDiskGib: 0 };
   const wanted = { cpus: had.cpus, memoryMib: had.memoryMib + 128, dataDiskGib: had.dataDiskGib + 1 };
   const resized = await learner.ask(routes.hardware, { ...ofAttempt(), json: wanted });
   expect(resized.status, JSON.stringify(resized.body)).toBeLessThan(300);
-  // Several changes to the container and its disks are made, one after the other.
-  const isLimited = await followLimits(machineContainer(id));
+  // Several changes are made, one after the other: it is killed when the container has its new limits and before the
+  // disk has its new size.
+  const release = await holdResize(id);
   const on = learner.ask(routes.power, { ...ofAttempt(), json: { action: "on" } }).catch(() => {});
-  await poll(isLimited, "the first of them is made", { pauseMs: 1 });
+  const isHeld = async () => (await inMachine(id, "test -e /tmp/resizing")) === 0;
+  await poll(isHeld, "the disk is to grow", { timeoutMs: START_MS, pauseMs: 100 });
   await server.killHard();
   await on;
+  await release();
   await start();
-  const found = (await view()).sandbox?.machine;
-  // A kill on a busy host comes when the last of them is made as well.
-  if (found?.pendingHardware) expect(found).toMatchObject({ hardware: had, pendingHardware: wanted });
-  else expect(found?.hardware).toEqual(wanted);
+  expect((await view()).sandbox?.machine).toMatchObject({
+    power: "off",
+    hardware: had,
+    pendingHardware: wanted,
+  });
   const again = await learner.ask(routes.power, { ...ofAttempt(), json: { action: "on" } });
   expect(again.status, JSON.stringify(again.body)).toBe(200);
   await untilPower("on");
@@ -268,10 +293,15 @@ test("killed while it repairs, it takes up what runs by then, and the next repai
 test("killed while it ends a lab, it takes away the rest, and the lab has ended", async () => {
   const id = (await view()).sandbox?.id ?? "";
   const all = (await leftOf(id)).length;
-  const end = learner.ask(routes.endAttempt, ofAttempt()).catch(() => {});
-  await poll(async () => (await leftOf(id)).length < all, "the sandbox goes", { pauseMs: 5 });
-  await server.killHard();
-  await end;
+  {
+    // So that it is not gone before its server is killed.
+    await using _held = await holdNetwork(id);
+    const end = learner.ask(routes.endAttempt, ofAttempt()).catch(() => {});
+    await poll(async () => (await leftOf(id)).length < all, "the sandbox goes", { pauseMs: 100 });
+    await server.killHard();
+    await end;
+    expect(await leftOf(id)).toContain(networkName(id));
+  }
   await start({ FOOTBRIDGE_POOL_SIZE: "0" });
   expect(await leftOf(id)).toEqual([]);
   const ended = await view();
