@@ -60,7 +60,7 @@ fi
 
 if [ -n "$is_new" ]; then
   # What they compile makes SSH faster and may be lacking, as on a host without a compiler.
-  npm rebuild --loglevel=silent || :
+  npm rebuild --loglevel=silent || echo "footbridge: scripts of npm packages failed; \`npm rebuild\` says why" >&2
   printf '%s\n' "$wanted" >node_modules/.footbridge-lock
 fi
 exec node "$@"

@@ -9,7 +9,7 @@ import { type Measurement, percentile } from "./result.ts";
 
 /** The longest one verdict may take before the measurement is given up. */
 const VERDICT_MS = 60_000;
-/** Kubernetes needs some time between two changes: kube-proxy puts off a second one within a second of the first. */
+/** As far apart as a person's changes are. */
 const PAUSE_MS = 3_000;
 
 export interface VerdictOptions {
