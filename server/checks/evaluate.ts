@@ -38,6 +38,8 @@ export interface World {
   machine(): Machine | undefined;
   cluster(): ReachableCluster | undefined;
   survival(check: CheckOf<"survives_deletion">): SurvivalResult;
+  /** Is left to end what a verdict need not wait for, and what must be over before the watching is. */
+  afterwards(work: Promise<void>): void;
 }
 
 export interface Evaluation {
@@ -150,7 +152,7 @@ async function lookAtCluster(check: Exclude<Check, VmCheck>, world: World): Prom
     case "same_data": {
       const target = { ...check, port: check.servicePort };
       const address = serviceAddress(view, target);
-      if ("host" in address) return await checkSameData(check, address.host, { prober, vm: world.vm });
+      if ("host" in address) return await checkSameData(check, address.host, { ...world, prober });
       const expected = say(`a Service \`${check.service}\``, `有 Service \`${check.service}\``);
       return failed(labelOf(check), { expected, found: address.fault });
     }

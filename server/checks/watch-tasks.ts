@@ -36,6 +36,7 @@ class Watcher implements TaskWatcher {
   readonly #survivals = new Map<CheckOf<"survives_deletion">, SurvivalWatch>();
   readonly #cluster: ClusterWatch;
   readonly #running: Promise<void>[] = [];
+  readonly #leftovers = new Set<Promise<void>>();
   readonly #sweep: NodeJS.Timeout | undefined;
   readonly listening: Promise<void>;
 
@@ -69,6 +70,11 @@ class Watcher implements TaskWatcher {
       machine: () => sandbox.machine(),
       cluster: () => this.#cluster.current,
       survival: (check) => this.#survivals.get(check)?.result ?? { kind: "none" },
+      afterwards: (work) => {
+        // A VM that goes off meanwhile keeps a row of ours, which is named as such.
+        const over = work.catch(() => {}).finally(() => this.#leftovers.delete(over));
+        this.#leftovers.add(over);
+      },
     };
     this.#schedule = new TaskSchedule({
       tasks: lab.tasks,
@@ -105,6 +111,7 @@ class Watcher implements TaskWatcher {
     this.#stop.abort();
     await Promise.all([...this.#survivals.values()].map((survival) => survival[Symbol.asyncDispose]()));
     await Promise.all([...this.#running, this.#schedule[Symbol.asyncDispose]()]);
+    await Promise.all(this.#leftovers);
   }
 
   async #listenToVm(): Promise<void> {

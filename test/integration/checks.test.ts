@@ -44,6 +44,7 @@ const vmWorld = (): World => ({
   machine: () => machine,
   cluster: () => undefined,
   survival: () => ({ kind: "none" }),
+  afterwards: () => {},
 });
 const look = async (...checks: Check[]) => (await evaluateTask({ id: "task", checks }, vmWorld())).verdict;
 

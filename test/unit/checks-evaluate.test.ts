@@ -26,6 +26,7 @@ function worldWhere(printed: Record<string, Observation>): World {
     machine: () => undefined,
     cluster: () => undefined,
     survival: () => ({ state: "waiting" }) as never,
+    afterwards: () => {},
   };
 }
 

@@ -14,7 +14,7 @@ import type { Prober } from "./prober.ts";
 export async function checkSameData(
   check: CheckOf<"same_data">,
   host: string,
-  deps: { prober: Prober; vm: VmObserver },
+  deps: { prober: Prober; vm: VmObserver; afterwards(work: Promise<void>): void },
 ): Promise<Outcome> {
   const label = labelOf(check);
   const url = `http://${host}:${check.servicePort}${check.path}`;
@@ -40,8 +40,8 @@ export async function checkSameData(
       mayChangeSoon: true,
     });
   } finally {
-    // The verdict need not wait for it: nobody looks for this row again.
-    void runIn(deps.vm, check.removeNonce, nonce).catch(() => {});
+    // Nobody looks for this row again.
+    deps.afterwards(runIn(deps.vm, check.removeNonce, nonce));
   }
 }
 
