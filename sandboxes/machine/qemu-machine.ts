@@ -64,9 +64,15 @@ export class QemuMachine implements Machine {
     this.#container = machineContainer(deps.sandboxId);
     this.#supervisor = new Supervisor({ engine: deps.engine, container: this.#container });
     this.#memory = deps.memory;
-    // Without `nodelay` a key waits for the guest's acknowledgement of the one before, up to 40 ms.
-    const argv = ["socat", "-", `TCP:${guestAddress}:22,connect-timeout=10,nodelay`];
-    const dial = () => deps.engine.stream(this.#container, argv);
+    // A guest that is off would leave the question without an answer. Without `nodelay` a key waits for the guest's
+    // acknowledgement of the one before, up to 40 ms.
+    const connect = `exec socat - TCP:${guestAddress}:22,connect-timeout=10,nodelay`;
+    const argv = [
+      "sh",
+      "-c",
+      `pgrep -f ^qemu-system >/dev/null || { echo it is off >&2; exit 1; }; ${connect}`,
+    ];
+    const dial = () => deps.engine.stream(this.#container, argv, { title: "the way to its SSH server" });
     const connection = (username: "root" | "admin") =>
       new SshConnection({ dial, username, privateKey: deps.privateKey });
     this.#ssh = { root: connection("root"), admin: connection("admin") };

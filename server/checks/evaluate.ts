@@ -112,7 +112,9 @@ async function lookAtVm(check: VmCheck, { vm, machine }: World): Promise<Outcome
     case "machine_http": {
       const there = machine();
       if (!there) throw new Unreachable(say("the VM is not there yet", "虚拟机尚未就绪"));
-      return judgeMachineHttp(check, await askMachine(there, check.port, check.path));
+      const answer = await askMachine(there, check.port, check.path);
+      if (answer.error !== undefined) await mustBeOn(there);
+      return judgeMachineHttp(check, answer);
     }
   }
 }
@@ -128,6 +130,8 @@ async function lookAtCluster(check: Exclude<Check, VmCheck>, world: World): Prom
       const [state = "", control = ""] = await Promise.all(
         ports.map((port) => prober.knock(MACHINE_NAME, port)),
       );
+      const there = world.machine();
+      if (control !== "open" && there) await mustBeOn(there);
       return judgePortReachable(check, state, control);
     }
     case "port_after_boot": {
@@ -223,18 +227,27 @@ class Unreachable extends Error {
   }
 }
 
+/** What does not answer says nothing of the learner's work while the VM is off. */
+async function mustBeOn(machine: Machine): Promise<void> {
+  const notOn = await whyNotOn(machine);
+  if (notOn) throw new Unreachable(notOn);
+}
+
+async function whyNotOn(machine: Machine): Promise<Localized | undefined> {
+  const power = await machine.inspect().then(
+    ({ state }) => state.power,
+    () => undefined,
+  );
+  if (power === "off") return say("the VM is off", "虚拟机已关机");
+  return power === "starting" ? say("the VM is starting", "虚拟机正在启动") : undefined;
+}
+
 async function reasonFor(check: Check, error: unknown, world: World): Promise<Localized> {
   if (error instanceof Unreachable) return error.reason;
   const { message } = toLabError(error);
   const asksVm = isOfVm(check) || check.kind === "port_after_boot" || check.kind === "same_data";
-  const power = asksVm
-    ? await world
-        .machine()
-        ?.inspect()
-        .then((seen) => seen.state.power)
-        .catch(() => undefined)
-    : undefined;
-  if (power === "off") return say("the VM is off", "虚拟机已关机");
-  if (power === "starting") return say("the VM is starting", "虚拟机正在启动");
+  const machine = asksVm ? world.machine() : undefined;
+  const notOn = machine && (await whyNotOn(machine));
+  if (notOn) return notOn;
   return say(`could not look: ${message}`, `无法检查：${message}`);
 }

@@ -3,7 +3,7 @@ import { DockerEngine } from "../../sandboxes/engine/docker-engine.ts";
 import type { Machine, MachineSpec } from "../../sandboxes/machine/machine.ts";
 import { QemuDriver } from "../../sandboxes/machine/qemu-driver.ts";
 import type { Check, CheckOf } from "../../server/checks/check.ts";
-import { evaluateTask, type World } from "../../server/checks/evaluate.ts";
+import { evaluateTask, type ReachableCluster, type World } from "../../server/checks/evaluate.ts";
 import {
   type FirewallTrial,
   judgeFirewallAfterBoot,
@@ -124,7 +124,20 @@ test("nothing that a learner may put in the way is run", async () => {
 
 test("a VM that is off is not the learner's failure", async () => {
   await machine.stop(0, AbortSignal.timeout(60_000));
-  const verdict = await look({ kind: "unit_active", unit: "ssh.service", forMs: 0 });
-  expect(verdict.state).toBe("errored");
-  expect(wordsOf(verdict)).toBe("could not check: the VM is off");
+  // What asks from Pods hears nothing of it, as of a firewall that shuts everything.
+  const cluster = {
+    view: { ensureAnswering: async () => {} },
+    prober: { knock: async () => "silent" },
+  } as unknown as ReachableCluster;
+  const checks: Check[] = [
+    { kind: "unit_active", unit: "ssh.service", forMs: 0 },
+    { kind: "machine_http", port: 80, path: "/", status: 200 },
+    { kind: "port_reachable", port: 5432, control: 22 },
+  ];
+  for (const check of checks) {
+    const world = { ...vmWorld(), cluster: () => cluster };
+    const { verdict } = await evaluateTask({ id: "task", checks: [check] }, world);
+    expect(verdict.state, check.kind).toBe("errored");
+    expect(wordsOf(verdict)).toBe("could not check: the VM is off");
+  }
 });

@@ -14,7 +14,10 @@ export interface ProbeAnswer {
   ms: number;
 }
 
-/** What was answered since the line before. `unfair` questions had a control that failed as well: the host was too slow for anybody. */
+/**
+ * What was answered since the line before. `unfair` questions had a control that failed as well: the host was too slow
+ * for anybody.
+ */
 export interface FollowLine {
   /** How long the oldest question without an answer waits for it; 0 where there is none. */
   waitingMs: number;
