@@ -110,6 +110,18 @@ test("it is over as soon as the new Pod has answered and nobody waits who asked 
   expect(survival.result.kind).toBe("survived");
 });
 
+test("one answer of the new Pod is not the end: what it fails half a second later counts", () => {
+  const { survival, announce, go, come, line } = scene();
+  announce("a");
+  go("a");
+  come("e");
+  line(good(["e"]), 250);
+  line(good(["e"]), 250);
+  expect(survival.result.kind).toBe("running");
+  line({ ...good(["e"]), failures: ["connection refused"] }, 250);
+  expect(survival.result.kind).toBe("failed");
+});
+
 test("a question from before that fails late counts, and so does one to a Pod that was ready too early", () => {
   for (const failure of ["no answer", "connection refused"]) {
     const { survival, announce, go, come, line } = scene();

@@ -44,6 +44,8 @@ interface Trial {
 /** So many questions make an answer. */
 const ENOUGH_ASKED = 10;
 const MOST_UNFAIR = 0.2;
+/** As long as everything has been back, and requests still answered: some twenty, in a burst. */
+const CALM_MS = 500;
 /** Replacements that have answered nobody for so long are not waited for: the Service may not lead to them. */
 const REPLACEMENTS_MS = 1_000;
 
@@ -147,7 +149,7 @@ export class Survival {
     }
     const sinceMs = now.getTime() - trial.backAt.getTime();
     // What was asked before counts, and may have yet to fail.
-    if (line.waitingMs > sinceMs) return false;
+    if (sinceMs < CALM_MS || line.waitingMs > sinceMs) return false;
     // Nodes hear of a new Pod a little later. One that only says that it is ready fails the first who ask it.
     const hasAnswered = (pod: V1Pod) => trial.lines.some(({ who }) => who.includes(nameOf(pod)));
     if (!replacements.every(hasAnswered) && sinceMs < REPLACEMENTS_MS) return false;
